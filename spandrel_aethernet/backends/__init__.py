@@ -1,0 +1,23 @@
+"""What runs a network on tiles."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Backend(Protocol):
+    """A network that is loaded and ready to run."""
+
+    scale: int
+    channels: int
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Upscale N x channels x H x W, values 0..1, to N x channels x H·scale x W·scale, not clamped."""
+        ...
+
+    def auto_tile(self) -> int:
+        """Return the side of the largest square tile that is worth running at once on this device."""
+        ...

@@ -1,0 +1,40 @@
+"""The `aethernet` command: one module a subcommand, argument parsing and printing only."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from .. import __version__
+from ..errors import AetherError
+from . import benchmark, demo, fuse, info, upscale
+
+COMMANDS = (info, fuse, upscale, demo, benchmark)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 cancelled."""
+    # Linux only and read once by PyTorch's allocator: large tensors on huge pages, fewer page faults.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except AetherError as error:
+        print(f"aethernet: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        print("aethernet: cancelled", file=sys.stderr)  # noqa: T201
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aethernet", description="Read, fuse and run AetherNet super-resolution models."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_parser(subparsers)
+    return parser

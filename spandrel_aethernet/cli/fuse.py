@@ -1,0 +1,53 @@
+"""`aethernet fuse`: a fused checkpoint file from any layout."""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+
+from ..fuse_file import fuse_file
+from .console import OUT, Subparsers, add_command, add_force, add_weights, path
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        subparsers,
+        "fuse",
+        "write a checkpoint in its fused form, after comparing both networks",
+        "aethernet fuse aether_small_2x.pth -o aether_small_2x_fused.pth",
+        "aethernet fuse aether_small_2x_qat.pth -o aether_small_2x_fused.safetensors --dtype float16",
+    )
+    parser.add_argument("file", type=path, help="checkpoint in any layout")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=path,
+        required=True,
+        metavar="OUT",
+        help=".pth (exactly the published keys) or .safetensors (trained ranges too)",
+    )
+    parser.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="default: float32")
+    add_weights(parser)
+    add_force(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the file and print the largest difference."""
+    report = fuse_file(
+        arguments.file,
+        arguments.output,
+        dtype=getattr(torch, arguments.dtype),
+        weights=arguments.weights,
+        force=arguments.force,
+    )
+    found = report.found
+    OUT.print(f"found      {found.variant}, {found.layout}")
+    OUT.print(f"difference {report.difference:.3g} at most between the network as found and the fused one")
+    if arguments.dtype != "float32":
+        OUT.print(f"           {report.written_difference:.3g} with weights rounded to {arguments.dtype}")
+    ranges = " with the trained ranges" if report.keeps_ranges else ""
+    OUT.print(f"wrote      {arguments.output}{ranges}")
+    return 0

@@ -1,0 +1,101 @@
+"""`aethernet info`: what a checkpoint is."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..checkpoint import Checkpoint, read_checkpoint
+from ..model_file import named, read_state_dict
+from .console import OUT, Subparsers, add_command, path, print_json
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        subparsers,
+        "info",
+        "tell what a checkpoint is: layout, hyper-parameters, trained ranges",
+        "aethernet info aether_small_2x.pth",
+        "aethernet info aether_small_2x_fused.safetensors --json",
+    )
+    parser.add_argument("file", type=path, help=".pth, .pt, .ckpt or .safetensors")
+    parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what the file is."""
+    with named(arguments.file):
+        checkpoint = read_checkpoint(read_state_dict(arguments.file), weights="raw")
+    document = describe(arguments.file, checkpoint)
+    if arguments.json:
+        print_json(document)
+    else:
+        _print_text(document)
+    return 0
+
+
+def describe(file: Path, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return everything known about a checkpoint as one JSON-ready document."""
+    info, ranges, network = checkpoint.info, checkpoint.ranges, checkpoint.network()
+    hyperparameters = {**network.hyperparameters, "depths": list(info.hyperparameters["depths"])}
+    if info.fused:
+        hyperparameters["sk_kernel"] = None
+    return {
+        "file": str(file),
+        "architecture": "AetherNet",
+        "layout": info.layout,
+        "fused": info.fused,
+        "qat": info.qat,
+        "variant": info.variant,
+        "scale": network.scale,
+        "dtype": str(info.dtype).removeprefix("torch."),
+        "parameters": info.parameters,
+        "hyperparameters": hyperparameters,
+        "receptive_radius": network.receptive_radius,
+        "trained_ranges": ranges
+        and {
+            "activations": {
+                point: [span.minimum, span.maximum] for point, span in sorted(ranges.activations.items())
+            },
+            "weight_scales": {module: len(scales) for module, scales in sorted(ranges.weight_scales.items())},
+        },
+    }
+
+
+def _print_text(document: dict[str, Any]) -> None:
+    hp = document["hyperparameters"]
+    kernels = f"{hp['lk_kernel']} and {hp['sk_kernel'] or 'a small one that a fused file does not tell'}"
+    ranges = document["trained_ranges"]
+    rows = {
+        "file": document["file"],
+        "architecture": f"AetherNet, {document['variant']}",
+        "layout": document["layout"],
+        "scale": f"{document['scale']}x",
+        "channels": hp["in_chans"],
+        "parameters": f"{document['parameters']:,}",
+        "dtype": document["dtype"],
+        "embed_dim": hp["embed_dim"],
+        "depths": " ".join(map(str, hp["depths"])),
+        "mlp_ratio": f"{hp['mlp_ratio']:g}",
+        "kernels": kernels,
+        "img_range": f"{hp['img_range']:g} (no file tells it; 1 in every published one)",
+        "reach": f"{document['receptive_radius']} pixels: tiles that overlap by so much are exact",
+        "trained ranges": "present" if ranges else "none",
+    }
+    if ranges:
+        rows["  activations"] = _grouped(ranges["activations"])
+        rows["  int8 weights"] = _grouped(ranges["weight_scales"])
+    for name, value in rows.items():
+        OUT.print(f"{name:<16}{value}")
+
+
+def _grouped(points: Iterable[str]) -> str:
+    """Write `layers.0.0.norm`, `layers.0.1.norm` … as `16 layers.*.norm`."""
+    groups = Counter(re.sub(r"layers\.\d+\.\d+", "layers.*", point) for point in points)
+    return ", ".join(f"{count} × {name}" if count > 1 else name for name, count in groups.items()) or "none"

@@ -1,0 +1,122 @@
+"""`aethernet upscale`: image files and folders, larger."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..backends.pytorch import PyTorchBackend, choose_device, choose_dtype
+from ..data import DEMO_MODEL
+from ..errors import AetherError
+from ..images.files import FORMATS
+from ..images.tiles import DEFAULT_OVERLAP
+from ..model_file import load_model
+from ..upscale import Job, plan_jobs, upscale_file
+from .console import ERR, Subparsers, add_command, add_force, add_weights, path, progress
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        subparsers,
+        "upscale",
+        "upscale image files and folders",
+        "aethernet upscale photo.jpg -o photo_2x.png",
+        "aethernet upscale photos/ -o larger/ -m aether_small_2x.pth --format webp",
+        "aethernet upscale scan.tif -o scan_2x.tif --tile 256 --overlap 88 --device cpu",
+    )
+    parser.add_argument("inputs", nargs="+", type=path, metavar="INPUT", help="image files and folders")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=path,
+        required=True,
+        metavar="OUT",
+        help="image file for one input, else a folder",
+    )
+    parser.add_argument(
+        "-m", "--model", type=path, default=DEMO_MODEL, help="checkpoint (default: the bundled 2x demo model)"
+    )
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--dtype",
+        choices=("auto", "float32", "float16", "bfloat16"),
+        default="auto",
+        help="auto (default) is float16 on CUDA, float32 elsewhere; float32 keeps all of 16-bit images",
+    )
+    parser.add_argument(
+        "--tile",
+        type=_tile,
+        default=None,
+        metavar="auto|N",
+        help="side of a tile in input pixels (default: auto)",
+    )
+    parser.add_argument(
+        "--overlap",
+        type=_count,
+        default=DEFAULT_OVERLAP,
+        metavar="N",
+        help="context around a tile in input pixels, exact from the reach that info prints "
+        f"(default: {DEFAULT_OVERLAP})",
+    )
+    parser.add_argument("--format", choices=tuple(FORMATS), help="of the files in a folder (default: png)")
+    add_weights(parser)
+    add_force(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Upscale every file; one that fails does not stop the rest."""
+    if arguments.tile is not None and arguments.tile <= 2 * arguments.overlap:
+        raise AetherError(
+            f"--tile {arguments.tile} leaves nothing between overlaps of {arguments.overlap} pixels"
+        )
+    jobs = plan_jobs(arguments.inputs, arguments.output, format_name=arguments.format)
+    device = choose_device(arguments.device)
+    descriptor = load_model(arguments.model, weights=arguments.weights)
+    dtype = choose_dtype(arguments.dtype, device)
+    backend = PyTorchBackend(descriptor.model, device, dtype)
+    name = str(dtype).removeprefix("torch.")
+    ERR.print(f"{arguments.model.name}: {', '.join(descriptor.tags)}, {backend.scale}x, {name} on {device}")
+    failures = _run_jobs(jobs, backend, arguments)
+    for failure in failures:
+        ERR.print(f"failed: {failure}")
+    ERR.print(f"{len(jobs) - len(failures)} of {len(jobs)} written")
+    return 1 if failures else 0
+
+
+def _run_jobs(jobs: list[Job], backend: PyTorchBackend, arguments: argparse.Namespace) -> list[str]:
+    failures: list[str] = []
+    with progress() as bars:
+        files = bars.add_task("files", total=len(jobs))
+        for job in jobs:
+            tiles = bars.add_task(job.source.name, total=None)
+            try:
+                upscale_file(
+                    job,
+                    backend,
+                    tile=arguments.tile,
+                    overlap=arguments.overlap,
+                    force=arguments.force,
+                    on_start=lambda count, task=tiles: bars.update(task, total=count),
+                    on_tile=lambda task=tiles: bars.advance(task),
+                )
+                bars.console.print(f"{job.source} -> {job.target}")
+            except AetherError as error:
+                failures.append(str(error))
+            bars.remove_task(tiles)
+            bars.advance(files)
+    return failures
+
+
+def _tile(text: str) -> int | None:
+    return None if text == "auto" else _count(text)
+
+
+def _count(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a number of pixels, found {text!r}")
+    return number

@@ -1,0 +1,1 @@
+"""Image files, tiles, and what is measured and drawn of them."""

@@ -1,0 +1,93 @@
+"""Upscaling an image of any size in tiles of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backends import Backend
+from ..errors import ImageError
+from .colour import feed_for, from_network, to_network
+from .files import Pixels
+
+DEFAULT_OVERLAP = 32
+"""Pixels of context around what is kept of a tile; from `AetherNet.receptive_radius` on, tiles are exact."""
+
+
+class Span(NamedTuple):
+    """One tile along one axis: the network sees start..stop, of which keep_start..keep_stop is kept."""
+
+    start: int
+    stop: int
+    keep_start: int
+    keep_stop: int
+
+
+def spans(length: int, tile: int, overlap: int) -> list[Span]:
+    """Cut an axis into tiles of exactly `tile` pixels (or the whole axis if it is shorter).
+
+    Every kept pixel has `overlap` pixels of context on both sides, except at the image's own edge.
+    """
+    if length <= tile:
+        return [Span(0, length, 0, length)]
+    step = tile - 2 * overlap
+    starts = [*range(0, length - tile, step), length - tile]
+    cuts = [0, *((first + tile + second) // 2 for first, second in pairwise(starts)), length]
+    return [Span(s, s + tile, *kept) for s, kept in zip(starts, pairwise(cuts), strict=True)]
+
+
+def tile_count(pixels: Pixels, tile: int, overlap: int) -> int:
+    """How many tiles `upscale_pixels` will run."""
+    height, width = pixels.shape[:2]
+    return len(spans(height, tile, overlap)) * len(spans(width, tile, overlap))
+
+
+def upscale_pixels(
+    backend: Backend,
+    pixels: Pixels,
+    *,
+    tile: int,
+    overlap: int = DEFAULT_OVERLAP,
+    on_tile: Callable[[], object] = lambda: None,
+) -> Pixels:
+    """Upscale H x W x C integers to H·scale x W·scale x C of the same dtype.
+
+    `tile` is the side of what the network sees at once, `overlap` how much of it on each side is
+    context only; `on_tile` is called after each tile. Memory grows with the tile and with the size of
+    input and output as integers, nothing else. An alpha channel that is opaque all over stays so
+    without a pass through the network. Raises `ImageError` if no tile fits the overlap.
+    """
+    if tile <= 2 * overlap:
+        raise ImageError(
+            f"a tile of {tile} leaves nothing between overlaps of {overlap}: give more than {2 * overlap}"
+        )
+    height, width, channels = pixels.shape
+    scale, top = backend.scale, np.iinfo(pixels.dtype).max
+    opaque = channels in (2, 4) and bool((pixels[:, :, -1] == top).all())
+    fed = channels - 1 if opaque else channels
+    feed = feed_for(fed, backend.channels)
+    output: Pixels = np.full((height * scale, width * scale, channels), top, pixels.dtype)
+    for rows, columns in _grid(height, width, tile, overlap):
+        window = pixels[rows.start : rows.stop, columns.start : columns.stop, :fed]
+        result = from_network(backend(to_network(window, feed)), feed, pixels.dtype)
+        kept = result[_inside(rows, scale), _inside(columns, scale)]
+        output[_kept(rows, scale), _kept(columns, scale), :fed] = kept
+        on_tile()
+    return output
+
+
+def _grid(height: int, width: int, tile: int, overlap: int) -> Iterator[tuple[Span, Span]]:
+    for rows in spans(height, tile, overlap):
+        for columns in spans(width, tile, overlap):
+            yield rows, columns
+
+
+def _kept(span: Span, scale: int) -> slice:
+    return slice(span.keep_start * scale, span.keep_stop * scale)
+
+
+def _inside(span: Span, scale: int) -> slice:
+    return slice((span.keep_start - span.start) * scale, (span.keep_stop - span.start) * scale)

@@ -1,0 +1,46 @@
+"""Trained ranges as state_dict entries, so that they survive every tool that saves a state_dict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from .errors import CheckpointError
+from .ranges import ActivationRange, TrainedRanges
+
+PREFIX = "trained_ranges."
+_ACTIVATION = PREFIX + "activations."
+_WEIGHT = PREFIX + "weight_scales."
+
+
+def ranges_to_tensors(ranges: TrainedRanges) -> dict[str, Tensor]:
+    """Return float32 tensors on the CPU: (2) = minimum, maximum per activation; (C) scales per weight."""
+    tensors = {
+        _ACTIVATION + point: torch.tensor([span.minimum, span.maximum], dtype=torch.float32)
+        for point, span in ranges.activations.items()
+    }
+    for module, scales in ranges.weight_scales.items():
+        tensors[_WEIGHT + module] = torch.tensor(scales, dtype=torch.float32)
+    return tensors
+
+
+def ranges_from_tensors(tensors: Mapping[str, Tensor]) -> TrainedRanges | None:
+    """Read what `ranges_to_tensors` wrote; keys outside its prefix are ignored, None if there are none.
+
+    Raises `CheckpointError` for an entry of another shape.
+    """
+    activations: dict[str, ActivationRange] = {}
+    weight_scales: dict[str, tuple[float, ...]] = {}
+    for key, tensor in tensors.items():
+        if not key.startswith(PREFIX):
+            continue
+        values = [float(value) for value in tensor.flatten()]
+        if key.startswith(_ACTIVATION) and len(values) == 2:
+            activations[key.removeprefix(_ACTIVATION)] = ActivationRange(*values)
+        elif key.startswith(_WEIGHT):
+            weight_scales[key.removeprefix(_WEIGHT)] = tuple(values)
+        else:
+            raise CheckpointError(f"{key} is no trained range: it holds {len(values)} numbers")
+    return TrainedRanges(activations, weight_scales) or None
