@@ -18,8 +18,8 @@ Pixels = NDArray[np.uint8 | np.uint16]
 """H x W x C with C = 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha)."""
 
 _CARRIED = ("exif-data", "icc-profile-data", "xmp-data", "iptc-data", "orientation")
-_RGB = ("srgb", "rgb", "rgb16")
-_GREY = ("b-w", "grey16")
+_VIPS_NAMES = {"uint8": ("uchar", "b-w", "srgb"), "uint16": ("ushort", "grey16", "rgb16")}
+"""numpy's name of a sample type: libvips' names for it, for grey and for RGB images of it."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,13 @@ def read_picture(path: Path) -> Picture:
         pages = image.get("n-pages") if image.get_typeof("n-pages") else 1
         if pages != 1:
             raise ImageError(f"{path} has {pages} pages or frames: expected a single image")
-        if image.interpretation not in (*_RGB, *_GREY):
+        if image.interpretation not in ("b-w", "grey16", "rgb", "srgb", "rgb16"):
             image = _to_srgb(image)
             carried.pop("icc-profile-data", None)
         pixels = image.numpy()
     except pyvips.Error as error:
         raise ImageError(f"{path} cannot be read as an image: {_first_line(error)}") from error
-    if pixels.dtype.name not in ("uint8", "uint16"):
+    if pixels.dtype.name not in _VIPS_NAMES:
         raise ImageError(f"{path} has {pixels.dtype} samples: expected 8 or 16 bits")
     pixels = pixels.reshape(image.height, image.width, image.bands)
     if pixels.shape[2] > 4:
@@ -122,10 +122,9 @@ def write_picture(picture: Picture, path: Path, *, force: bool = False) -> None:
     options = FORMATS[format_of(path) or ""].options
     pixels = np.ascontiguousarray(picture.pixels)
     height, width, bands = pixels.shape
-    deep = pixels.dtype == np.uint16
-    image = pyvips.Image.new_from_memory(pixels.data, width, height, bands, "ushort" if deep else "uchar")
-    colour = ("grey16" if deep else "b-w") if bands < 3 else ("rgb16" if deep else "srgb")
-    image = image.copy(interpretation=colour)
+    band_format, grey, rgb = _VIPS_NAMES[pixels.dtype.name]
+    image = pyvips.Image.new_from_memory(pixels.data, width, height, bands, band_format)
+    image = image.copy(interpretation=grey if bands < 3 else rgb)
     for field_name, (gtype, value) in picture.carried.items():
         image.set_type(gtype, field_name, value)
     with replacing(path, force=force) as partial:

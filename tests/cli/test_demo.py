@@ -1,0 +1,70 @@
+"""`aethernet demo` and `aethernet benchmark`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spandrel_aethernet.data import DEMO_MODEL, PHOTOGRAPHS, original
+from spandrel_aethernet.demo import CROP, PHOTOGRAPH, ZOOM
+from spandrel_aethernet.images.files import read_picture
+from spandrel_aethernet.images.metrics import psnr
+
+from ..conftest import Result, make_network
+
+
+def test_demo_does_and_shows_the_main_job(aethernet: Callable[..., Result], tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    result = aethernet("demo", "-o", out)
+    assert result.code == 0, result.err
+    assert "aether_small, not fused, QAT, 2x, trained ranges of 104 points" in result.out
+    scores = re.search(r"bicubic ([\d.]+) dB, AetherNet ([\d.]+) dB", result.out)
+    assert scores is not None
+    upscaled, truth = (
+        read_picture(out / f"{PHOTOGRAPH}_2x.png").pixels,
+        read_picture(original(PHOTOGRAPH)).pixels,
+    )
+    assert float(scores[2]) == round(psnr(upscaled, truth), 2) > float(scores[1]) + 2
+    comparison = read_picture(out / f"{PHOTOGRAPH}_comparison.png").pixels
+    shown = truth[CROP].repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
+    height, width = shown.shape[:2]
+    assert np.array_equal(comparison[-height:, -width:], shown), "the original is the panel on the right"
+    labels = comparison[:-height]
+    assert all(
+        (labels[:, start : start + width] < 128).any() for start in (0, width, labels.shape[1] - width)
+    )
+
+
+def test_demo_keeps_what_is_there(aethernet: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / f"{PHOTOGRAPH}_comparison.png").write_bytes(b"precious")
+    result = aethernet("demo", "-o", tmp_path)
+    assert result.code == 1
+    assert "exists and is kept" in result.err
+    assert [item.read_bytes() for item in tmp_path.iterdir()] == [b"precious"]
+
+
+def test_bundled_data_is_small_and_has_its_sources() -> None:
+    folder = DEMO_MODEL.parent
+    assert sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) < 12_000_000
+    sources = (folder / "SOURCES.md").read_text(encoding="utf-8")
+    assert all(f"| {name} |" in sources for name in PHOTOGRAPHS)
+    assert DEMO_MODEL.name in sources
+
+
+def test_benchmark_gives_medians_and_ratios(
+    aethernet: Callable[..., Result], checkpoint_file: Callable[[Any], Path]
+) -> None:
+    file = checkpoint_file(make_network().state_dict())
+    result = aethernet("benchmark", file, "--sizes", 16, 24, "--repeats", 2, "--json")
+    timings = json.loads(result.out)["timings"]
+    assert [timing["side"] for timing in timings] == [16, 24]
+    for timing in timings:
+        assert timing["ratio"] == timing["not_fused"] / timing["fused"]
+    fused = aethernet("benchmark", checkpoint_file(make_network().fuse().state_dict()))
+    assert (fused.code, fused.out) == (1, "")
+    assert "is fused already" in fused.err

@@ -1,0 +1,34 @@
+"""How much memory a large photograph takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spandrel_aethernet.data import original
+from spandrel_aethernet.images.files import Picture, read_picture, write_picture
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read the way Linux reports it")
+def test_a_12_megapixel_photograph_stays_under_3_gb(tmp_path: Path) -> None:
+    """The overlap is below the default only to take less time: tiles, and so memory, are as large."""
+    source, out = tmp_path / "large.jpg", tmp_path / "out.png"
+    pixels = np.tile(read_picture(original("astronaut")).pixels, (6, 8, 1))[:3000, :4000]
+    write_picture(Picture(pixels), source)
+    code = (
+        "import resource, sys\n"
+        "from spandrel_aethernet.cli import main\n"
+        "code = main(sys.argv[1:])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "sys.exit(code)"
+    )
+    command = [sys.executable, "-c", code, "upscale", str(source), "-o", str(out), "--overlap", "8"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) * 1024 < 3e9
+    assert read_picture(out).pixels.shape == (6000, 8000, 3)

@@ -1,0 +1,94 @@
+"""Shared by all tests: AetherNet in spandrel's registry, small networks, one command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from spandrel_aethernet import AetherNet, install
+from spandrel_aethernet.backends.pytorch import PyTorchBackend
+from spandrel_aethernet.cli import main
+from spandrel_aethernet.data import DEMO_MODEL
+from spandrel_aethernet.model_file import load_model
+
+install()
+
+
+def make_network(**hyperparameters: Any) -> AetherNet:
+    """Build a small network, or as asked, with every parameter drawn so that signals keep their size."""
+    defaults: dict[str, Any] = {"embed_dim": 12, "depths": (2, 1), "lk_kernel": 7}
+    generator = torch.Generator().manual_seed(0)
+    network = AetherNet(**(defaults | hyperparameters)).eval()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            fan_in = parameter[0].numel() if parameter.ndim > 1 else 100
+            drawn = torch.empty_like(parameter).normal_(0, fan_in**-0.5, generator=generator)
+            parameter.copy_(drawn + 1 if name.endswith("norm.weight") else drawn)
+    return network
+
+
+@pytest.fixture
+def network() -> AetherNet:
+    """A small not fused 2x network."""
+    return make_network()
+
+
+@pytest.fixture
+def image() -> torch.Tensor:
+    """1 x 3 x 19 x 26, values 0..1."""
+    return torch.rand(1, 3, 19, 26, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def checkpoint_file(tmp_path: Path) -> Callable[[Any], Path]:
+    """Write anything as a `.pth` and return its path."""
+
+    def write(content: Any) -> Path:
+        path = tmp_path / "checkpoint.pth"
+        torch.save(content, path)
+        return path
+
+    return write
+
+
+def limit_file_size(size: int) -> Callable[[], None]:
+    """Return what makes a child process meet a disk that is full after `size` bytes a file (POSIX)."""
+
+    def limit() -> None:
+        if sys.platform != "win32":
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return limit
+
+
+class Result:
+    """Exit code, stdout and stderr of one command."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def aethernet(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run the command line in this process."""
+
+    def run(*arguments: object) -> Result:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def demo_backend() -> PyTorchBackend:
+    """The bundled model on the CPU."""
+    return PyTorchBackend(load_model(DEMO_MODEL).model, torch.device("cpu"), torch.float32)
