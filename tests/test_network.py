@@ -16,7 +16,7 @@ from .conftest import make_network
 
 
 def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
-    return float((first.float() - second.float()).abs().max())
+    return float((first.float() - second.float()).detach().abs().max())
 
 
 @pytest.mark.parametrize("scale", SCALES)

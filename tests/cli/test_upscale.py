@@ -19,7 +19,15 @@ from spandrel_aethernet.data import half_size
 from spandrel_aethernet.images.files import Picture, read_picture, write_picture
 
 from ..conftest import Result, limit_file_size, make_network
-from ..images.pictures import ICC, KINDS, kind_of_picture, opened, photograph, with_metadata
+from ..images.pictures import (
+    ICC,
+    KINDS,
+    PILLOW_READS,
+    kind_of_picture,
+    opened,
+    photograph,
+    with_metadata,
+)
 
 
 @pytest.fixture
@@ -54,7 +62,7 @@ def test_orientation_and_profile_are_kept(
 ) -> None:
     source = tmp_path / "in.jpg"
     write_picture(with_metadata(photograph(20, 30)), source)
-    for name in ("png", "jpg", "webp", "tiff", "avif"):
+    for name in PILLOW_READS:
         out = tmp_path / f"out.{name}"
         assert aethernet("upscale", source, "-o", out, "-m", small_model).code == 0
         image = opened(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from spandrel_aethernet.data import half_size
-from spandrel_aethernet.images.files import Picture, Pixels, read_picture
+from spandrel_aethernet.images.files import FORMATS, Picture, Pixels, read_picture
 
 ICC: bytes = cast(Any, ImageCms).ImageCmsProfile(cast(Any, ImageCms).createProfile("sRGB")).tobytes()
 
@@ -24,9 +25,8 @@ def photograph(height: int, width: int, *, name: str = "astronaut") -> NDArray[n
 
 
 def opened(path: Path) -> Image.Image:
-    """Open an image as Pillow sees it."""
-    image: Image.Image = Image.open(path)
-    image.load()
+    """Open an image as Pillow sees it, which is not to say load it: then Pillow turns a TIFF upright."""
+    image: Image.Image = Image.open(BytesIO(path.read_bytes()))
     return image
 
 
@@ -45,6 +45,10 @@ def kind_of_picture(kind: str, height: int = 20, width: int = 31) -> Pixels:
         else np.where(pixels < 255, pixels * np.uint16(257) + np.uint16(13), np.uint16(65535))
     )
 
+
+Image.init()
+PILLOW_READS = [name for name in FORMATS if f".{name}" in Image.registered_extensions()]
+"""Formats that can be looked at with Pillow too; AVIF is among them from Pillow 11.3 on."""
 
 KINDS = [f"{colour}{depth}" for colour in ("grey", "greya", "rgb", "rgba") for depth in ("8", "16")]
 
