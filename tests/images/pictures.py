@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from spandrel_aethernet.data import half_size
 from spandrel_aethernet.images.files import FORMATS, Picture, Pixels, read_picture
@@ -25,9 +25,16 @@ def photograph(height: int, width: int, *, name: str = "astronaut") -> NDArray[n
 
 
 def opened(path: Path) -> Image.Image:
-    """Open an image as Pillow sees it, which is not to say load it: then Pillow turns a TIFF upright."""
+    """Open an image as Pillow sees it, with its pixels not loaded yet."""
     image: Image.Image = Image.open(BytesIO(path.read_bytes()))
     return image
+
+
+def upright(path: Path) -> Image.Image:
+    """Return an image turned as its EXIF orientation says; loading a TIFF turns it already."""
+    image = opened(path)
+    image.load()
+    return image if image.format == "TIFF" else ImageOps.exif_transpose(image)
 
 
 def kind_of_picture(kind: str, height: int = 20, width: int = 31) -> Pixels:
