@@ -14,14 +14,6 @@ class ActivationRange:
     maximum: float
 
 
-def _no_activations() -> dict[str, ActivationRange]:
-    return {}
-
-
-def _no_weights() -> dict[str, tuple[float, ...]]:
-    return {}
-
-
 @dataclass(frozen=True)
 class TrainedRanges:
     """What quantisation-aware training left behind for one network.
@@ -32,8 +24,8 @@ class TrainedRanges:
     keep their entries after fusing, as a record of the training.
     """
 
-    activations: Mapping[str, ActivationRange] = field(default_factory=_no_activations)
-    weight_scales: Mapping[str, tuple[float, ...]] = field(default_factory=_no_weights)
+    activations: Mapping[str, ActivationRange] = field(default_factory=dict[str, ActivationRange])
+    weight_scales: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
     """One int8 step per output channel (symmetric, -128..127), only for weights that were fake-quantised."""
 
     def __bool__(self) -> bool:

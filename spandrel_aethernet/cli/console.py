@@ -55,7 +55,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def progress() -> Progress:
-    """Return a progress display on stderr, gone when it is done."""
+    """Return a progress display on stderr, gone when it is done and absent where stderr is no terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -63,6 +63,7 @@ def progress() -> Progress:
         TimeElapsedColumn(),
         console=ERR,
         transient=True,
+        disable=not ERR.is_terminal,
     )
 
 
