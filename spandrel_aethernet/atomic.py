@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputError
@@ -15,33 +16,47 @@ from .errors import OutputError
 def replacing(target: Path, *, force: bool = False) -> Generator[Path]:
     """Yield a path beside `target` to write to; it takes the target's name when the block ends well.
 
-    The folder is made if it is not there. Raises `OutputError` before the block if the target exists
-    and `force` is False, and for any OSError inside it; whatever ends the block, no other file is left.
+    Folders that are not there are made. Raises `OutputError` before the block if the target exists and
+    `force` is False, and for any OSError inside it; whatever ends the block, nothing else is left.
     """
     check_target(target, force=force)
-    partial = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
+    partial = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
+    made: list[Path] = []
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        made = _make_folders(target.parent)
         yield partial
         os.replace(partial, target)  # noqa: PTH105  (Path.replace says less about what it does)
-    except OutputError:
+    except BaseException as error:
+        _remove(partial, made)
+        if isinstance(error, OSError) and not isinstance(error, OutputError):
+            raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
         raise
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        _remove(partial)
 
 
 def check_target(target: Path, *, force: bool) -> None:
-    """Raise `OutputError` if `target` is a folder, or exists and `force` is False."""
-    if target.is_dir():
+    """Raise `OutputError` if `target` is a folder, cannot be looked at, or exists and `force` is False."""
+    try:
+        mode = target.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):  # the latter is found out on writing
+        return
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+    if stat.S_ISDIR(mode):
         raise OutputError(f"{target} is a folder: give the name of a file")
-    if target.exists() and not force:
+    if not force:
         raise OutputError(f"{target} exists and is kept: choose another name, or replace it with --force")
 
 
-def _remove(partial: Path) -> None:
-    try:
+def _make_folders(folder: Path) -> list[Path]:
+    """Make a folder and those above it; return the new ones, innermost first."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _remove(partial: Path, made: list[Path]) -> None:
+    with suppress(OSError):
         partial.unlink(missing_ok=True)
-    except NotADirectoryError:  # the target's folder turned out to be a file
-        return
+    with suppress(OSError):  # another file may have come to lie there
+        for folder in made:
+            folder.rmdir()

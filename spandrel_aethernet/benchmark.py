@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -41,7 +42,7 @@ def compare_forms(
     size is not counted. `on_pass` is called after each pass.
     """
     device = device or torch.device("cpu")
-    forms = [form.eval().to(device) for form in (network, network.fuse())]
+    forms = [form.eval().to(device) for form in (copy.deepcopy(network), network.fuse())]
     timings: list[Timing] = []
     for side in sides:
         image = torch.rand(1, network.in_chans, side, side, device=device)

@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from itertools import count
+from typing import Any, Literal, cast
 
 import torch
+from spandrel import canonicalize_state_dict
 from torch import Tensor
 
 from .errors import CheckpointError
@@ -29,6 +31,7 @@ _OURS = re.compile(
     r"layers\.\d+\.\d+\.(conv\.(lk_conv|sk_conv|fused_conv|lk_bias|sk_bias)|ffn\.fc1_(gate|main))\b"
 )
 _LATER = re.compile(r"stages\.\d+\.\d+\.")
+_HEAD = re.compile(r"conv_(first|last|before_upsample)\.")
 _BLOCK = re.compile(r"layers\.(\d+)\.(\d+)\.")
 _FUSED = re.compile(r"layers\.\d+\.\d+\.conv\.fused_conv\.")
 _NOT_FUSED = re.compile(r"layers\.\d+\.\d+\.conv\.(lk_conv|sk_conv|lk_bias|sk_bias)\b")
@@ -66,7 +69,7 @@ class Checkpoint:
     info: CheckpointInfo
     ranges: TrainedRanges | None
     state_dict: dict[str, Tensor]
-    """In the form found, without observers, with the trained ranges as tensors."""
+    """In the form found, without observers, with the trained ranges as tensors; shares what it can."""
 
     def network(self) -> AetherNet:
         """Build the network in the form found, float32, in evaluation mode."""
@@ -80,9 +83,16 @@ def detect(state_dict: Mapping[str, object]) -> bool:
 
     Those are claimed so that `inspect` can say what is wrong with them.
     """
-    return any(_OURS.match(key) for key in state_dict) or (
-        "conv_first.weight" in state_dict and any(_LATER.match(key) for key in state_dict)
-    )
+    named: Mapping[Any, Any] = unwrapped(state_dict)
+    keys = [key for key in named if isinstance(key, str)]
+    later = any(_LATER.match(key) for key in keys)
+    return any(_OURS.match(key) for key in keys) or (later and any(_HEAD.match(key) for key in keys))
+
+
+def unwrapped(state_dict: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take off the one published wrapper that spandrel leaves on where other keys lie beside it."""
+    inner = state_dict.get("net_g")
+    return canonicalize_state_dict(cast(dict[str, Any], inner)) if isinstance(inner, dict) else state_dict
 
 
 def read_checkpoint(state_dict: Mapping[str, Any], *, weights: Weights = "grid") -> Checkpoint:
@@ -91,6 +101,7 @@ def read_checkpoint(state_dict: Mapping[str, Any], *, weights: Weights = "grid")
     `weights` chooses what the weights of a QAT checkpoint are: on the grid they were trained on (what
     the training computed), or raw. Raises `CheckpointError` naming the first thing that does not fit.
     """
+    state_dict = unwrapped(state_dict)
     info = inspect(state_dict)
     tensors: Mapping[str, Tensor] = state_dict
     if weights == "grid":
@@ -106,9 +117,13 @@ def inspect(state_dict: Mapping[str, Any]) -> CheckpointInfo:
 
     Works on meta tensors. Raises `CheckpointError`.
     """
-    for key, value in state_dict.items():
-        if not isinstance(value, Tensor):
-            raise CheckpointError(f"{key} holds a {type(value).__name__}: expected only tensors")
+    state_dict = unwrapped(state_dict)
+    named: Mapping[Any, Any] = state_dict
+    for key, value in named.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise CheckpointError(
+                f"{key!r} names a value of type {type(value).__name__}: expected tensors only"
+            )
     ours: dict[str, Tensor] = {key: value for key, value in state_dict.items() if not _is_beside(key)}
     fused = _is_fused(ours)
     hyperparameters = _read_hyperparameters(ours, fused=fused)
@@ -176,7 +191,9 @@ def _read_hyperparameters(tensors: Mapping[str, Tensor], *, fused: bool) -> dict
 def _agreed(tensors: Mapping[str, Tensor], axis: int, *patterns: str) -> int:
     """Return the size that most of the matching tensors have, so that the odd one out is named later."""
     found = (t for key, t in tensors.items() if any(fnmatchcase(key, pattern) for pattern in patterns))
-    sizes = Counter(tensor.shape[axis] for tensor in found if tensor.numel() > 0 and tensor.ndim > 0)
+    sizes = Counter(
+        tensor.shape[axis] for tensor in found if tensor.numel() > 0 and tensor.ndim > (0 if axis == 0 else 3)
+    )
     if not sizes:
         raise CheckpointError(f"{' and '.join(patterns)} are missing or empty: the checkpoint is not whole")
     return sizes.most_common(1)[0][0]
@@ -185,12 +202,14 @@ def _agreed(tensors: Mapping[str, Tensor], axis: int, *patterns: str) -> int:
 def _depths(keys: Iterable[str]) -> tuple[int, ...]:
     found = {(int(match[1]), int(match[2])) for key in keys if (match := _BLOCK.match(key))}
     depths: list[int] = []
-    for stage in range(max(stage for stage, _ in found) + 1):
-        blocks = {block for s, block in found if s == stage}
-        missing = [block for block in range(max(blocks, default=0) + 1) if block not in blocks]
-        if missing:
-            raise CheckpointError(f"block layers.{stage}.{missing[0]} is missing, but later ones are there")
-        depths.append(len(blocks))
+    while (len(depths), 0) in found:
+        depths.append(next(block for block in count() if (len(depths), block) not in found))
+    if sum(depths) < len(found):
+        stage, block = min((s, b) for s, b in found if s >= len(depths) or b > depths[s])
+        missing = (len(depths), 0) if stage >= len(depths) else (stage, depths[stage])
+        raise CheckpointError(
+            f"block layers.{missing[0]}.{missing[1]} is missing, but layers.{stage}.{block} is there"
+        )
     return tuple(depths)
 
 
@@ -204,7 +223,7 @@ def _kernel(tensors: Mapping[str, Tensor], branch: str) -> int:
     kernel = _agreed(tensors, -1, f"layers.*.conv.{branch}.weight")
     if kernel % 2 == 0 or kernel > MAX_KERNEL:
         raise CheckpointError(
-            f"layers.*.*.conv.{branch}.weight has kernels of {kernel}x{kernel}: "
+            f"layers.*.conv.{branch}.weight has kernels of {kernel}x{kernel}: "
             f"expected an odd size of at most {MAX_KERNEL}"
         )
     return kernel
@@ -257,7 +276,7 @@ def _check_dtypes(tensors: Mapping[str, Tensor]) -> torch.dtype:
 def _require_finite(tensors: Mapping[str, Tensor]) -> None:
     for key, tensor in tensors.items():
         if bad := int((~torch.isfinite(tensor)).sum()):
-            raise CheckpointError(f"{key} holds {bad} NaN or infinite values: the checkpoint is damaged")
+            raise CheckpointError(f"{key} is NaN or infinite in {bad} places: the checkpoint is damaged")
 
 
 def _variant(hyperparameters: Mapping[str, Any]) -> str:

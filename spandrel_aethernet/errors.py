@@ -17,3 +17,7 @@ class ImageError(AetherError, ValueError):
 
 class OutputError(AetherError, OSError):
     """A target that cannot be written, or that exists and was not to be replaced."""
+
+
+class OnnxError(AetherError, ValueError):
+    """An ONNX file that cannot be read, or is not what it should be."""

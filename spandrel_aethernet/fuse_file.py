@@ -15,7 +15,7 @@ from .network import AetherNet
 from .range_tensors import PREFIX as RANGES_PREFIX
 
 TOLERANCE = 1e-4
-"""How far the fused float32 network may be from the not fused one, in values of 0..1."""
+"""How far the fused float32 network may be from the not fused one, relative to its outputs or to 1."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +53,28 @@ def fuse_file(
         key: tensor if key.startswith(RANGES_PREFIX) else tensor.to(dtype)
         for key, tensor in fused.state_dict().items()
     }
+    for key, tensor in state_dict.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(
+                f"{source}: {key} is too large for {str(dtype).removeprefix('torch.')}: fuse it as float32"
+            )
     written = AetherNet(**fused.hyperparameters)
     written.load_state_dict(state_dict)
-    difference = _largest_difference(found, fused)
-    if not difference <= TOLERANCE:
+    difference, size = _largest_difference(found, fused)
+    if not difference <= TOLERANCE * max(1.0, size):
         raise CheckpointError(
-            f"{source}: fused and not fused outputs differ by {difference:.2g}, more than {TOLERANCE:g}: "
-            "the branches cancel each other out, nothing was written"
+            f"{source}: fused and not fused outputs differ by {difference:.2g} of {size:.2g}, "
+            f"more than {TOLERANCE:g} of it, so nothing was written"
         )
     save_state_dict(state_dict, target, force=force)
     keeps_ranges = checkpoint.ranges is not None and target.suffix.lower() == ".safetensors"
-    return FuseReport(checkpoint.info, difference, _largest_difference(found, written), keeps_ranges)
+    return FuseReport(checkpoint.info, difference, _largest_difference(found, written)[0], keeps_ranges)
 
 
 @torch.inference_mode()
-def _largest_difference(first: AetherNet, second: AetherNet) -> float:
+def _largest_difference(first: AetherNet, second: AetherNet) -> tuple[float, float]:
+    """Return the largest difference of the outputs for one image, and the first's largest magnitude."""
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, first.in_chans, 64, 96, generator=generator)
-    return float((first.eval()(image) - second.eval()(image)).abs().max())
+    expected, output = first.eval()(image), second.eval()(image)
+    return float((expected - output).abs().max()), float(expected.abs().max())

@@ -26,12 +26,13 @@ from .range_tensors import PREFIX as RANGES_PREFIX
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
-def read_state_dict(path: Path) -> StateDict:
+def read_state_dict(path: str | Path) -> StateDict:
     """Read a `.pth`, `.pt`, `.ckpt` or `.safetensors` file and take off wrappers and prefixes.
 
     Raises `CheckpointError` for a file that cannot be read, that is no model file, or whose model is
     not AetherNet. Pickled code is never run: spandrel's unpickler refuses it.
     """
+    path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise CheckpointError(f"{path} is not named like a checkpoint: expected {', '.join(SUFFIXES)}")
     try:
@@ -52,7 +53,7 @@ def read_state_dict(path: Path) -> StateDict:
     return state_dict
 
 
-def load_model(path: Path, *, weights: Weights = "grid") -> ImageModelDescriptor[AetherNet]:
+def load_model(path: str | Path, *, weights: Weights = "grid") -> ImageModelDescriptor[AetherNet]:
     """Load any AetherNet file as spandrel does after `install()`, but without touching its registry.
 
     Raises `CheckpointError`, its sentence starting with the path.
@@ -62,7 +63,7 @@ def load_model(path: Path, *, weights: Weights = "grid") -> ImageModelDescriptor
 
 
 @contextmanager
-def named(path: Path) -> Generator[None]:
+def named(path: str | Path) -> Generator[None]:
     """Put the path in front of the sentence of any `CheckpointError` that does not start with it."""
     try:
         yield

@@ -70,17 +70,23 @@ def put_on_trained_grid(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _was_fake_quantised(state_dict: Mapping[str, Tensor], module: str) -> bool:
+    """Tell whether a weight has a grid: switched on, and its observer, where there is one, saw the weight."""
     enabled = state_dict.get(module + _WEIGHT + "fake_quant_enabled")
-    return enabled is not None and bool(enabled.any()) and module + _WEIGHT + "scale" in state_dict
+    if enabled is None or not bool(enabled.any()) or module + _WEIGHT + "scale" not in state_dict:
+        return False
+    smallest = state_dict.get(module + _WEIGHT + "activation_post_process.min_val")
+    return smallest is None or (smallest.numel() > 0 and bool(torch.isfinite(smallest).all()))
 
 
 def _weight_scale(state_dict: Mapping[str, Tensor], module: str) -> Tensor:
-    """Return the trained step of every output channel, shape (C), float32."""
+    """Return the trained step of every output channel, shape (C), float32.
+
+    A tool that fuses may leave the observers of branches that are gone: then the steps are as many as
+    there are.
+    """
     key = module + _WEIGHT + "scale"
     scale, weight = state_dict[key].float(), state_dict.get(module + ".weight")
-    if weight is None:
-        raise CheckpointError(f"{key} is there, but the weight it belongs to, {module}.weight, is missing")
-    channels = weight.shape[0]
+    channels = scale.numel() if weight is None else weight.shape[0]
     if scale.numel() not in (1, channels):
         raise CheckpointError(
             f"{key} has {scale.numel()} scales: expected one for each of the {channels} output channels"

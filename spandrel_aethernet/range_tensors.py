@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -29,7 +30,7 @@ def ranges_to_tensors(ranges: TrainedRanges) -> dict[str, Tensor]:
 def ranges_from_tensors(tensors: Mapping[str, Tensor]) -> TrainedRanges | None:
     """Read what `ranges_to_tensors` wrote; keys outside its prefix are ignored, None if there are none.
 
-    Raises `CheckpointError` for an entry of another shape.
+    Raises `CheckpointError` for an entry that is none.
     """
     activations: dict[str, ActivationRange] = {}
     weight_scales: dict[str, tuple[float, ...]] = {}
@@ -37,10 +38,11 @@ def ranges_from_tensors(tensors: Mapping[str, Tensor]) -> TrainedRanges | None:
         if not key.startswith(PREFIX):
             continue
         values = [float(value) for value in tensor.flatten()]
-        if key.startswith(_ACTIVATION) and len(values) == 2:
+        whole = all(map(math.isfinite, values))
+        if key.startswith(_ACTIVATION) and whole and len(values) == 2 and values[0] <= values[1]:
             activations[key.removeprefix(_ACTIVATION)] = ActivationRange(*values)
-        elif key.startswith(_WEIGHT):
+        elif key.startswith(_WEIGHT) and whole and all(step > 0 for step in values):
             weight_scales[key.removeprefix(_WEIGHT)] = tuple(values)
         else:
-            raise CheckpointError(f"{key} is no trained range: it holds {len(values)} numbers")
+            raise CheckpointError(f"{key} is no trained range, but {values[:3]}: the checkpoint is damaged")
     return TrainedRanges(activations, weight_scales) or None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from .atomic import check_target
 from .backends import Backend
-from .errors import OutputError
+from .errors import AetherError, ImageError, OutputError
 from .images.files import Picture, check_holds, format_of, read_picture, write_picture
 from .images.tiles import DEFAULT_OVERLAP, tile_count, upscale_pixels
 
@@ -25,8 +26,9 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, format_name: str | None =
 
     A single input file goes to `output` itself if that has a suffix and is no folder; everything else
     goes into the folder `output` under its own name (and its own sub-folder), as `format_name` (a key
-    of `FORMATS`, default png). An input that is not there, or a folder without images, becomes a job
-    that fails when its turn comes. Raises `OutputError` if two inputs would become the same file.
+    of `FORMATS`, default png); the second of `a.jpg` and `a.png` becomes `a.png.png`. What is not there
+    or cannot be read becomes a job that fails when its turn comes. Raises `OutputError` if two inputs
+    would become the same file.
     """
     if len(inputs) == 1 and not inputs[0].is_dir() and output.suffix and not output.is_dir():
         if format_name not in (None, format_of(output)):
@@ -35,10 +37,13 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, format_name: str | None =
     sources: dict[Path, Path] = {}
     for item in inputs:
         for source in _images_in(item, besides=output):
-            inside = source.relative_to(item) if source != item else Path(item.name)
+            inside = source.relative_to(item) if source != item else Path(item.resolve().name)
             target = (output / inside).with_suffix(f".{format_name or 'png'}")
             other = sources.setdefault(target, source)
-            if other != source:
+            if other.suffix != source.suffix:
+                target = target.with_name(f"{inside.name}{target.suffix}")
+                other = sources.setdefault(target, source)
+            if other.resolve() != source.resolve():
                 raise OutputError(f"{other} and {source} would both become {target}: rename one of them")
     return [Job(source, target) for target, source in sources.items()]
 
@@ -61,19 +66,34 @@ def upscale_file(
     nothing is written, and what can be known before the network runs is raised before.
     """
     check_target(job.target, force=force)
-    if job.target.exists() and job.target.samefile(job.source):
+    if job.target.resolve() == job.source.resolve():
         raise OutputError(f"{job.target} would replace its own source: choose another folder or name")
     picture = read_picture(job.source)
     check_holds(job.target, picture, scale=backend.scale)
     side = tile or max(backend.auto_tile(), 2 * overlap + 16)
     on_start(tile_count(picture.pixels, side, overlap))
-    pixels = upscale_pixels(backend, picture.pixels, tile=side, overlap=overlap, on_tile=on_tile)
+    try:
+        pixels = upscale_pixels(backend, picture.pixels, tile=side, overlap=overlap, on_tile=on_tile)
+    except AetherError as error:
+        raise ImageError(f"{job.source}: {error}") from error
     result = Picture(pixels, picture.carried)
     write_picture(result, job.target, force=force)
     return result
 
 
 def _images_in(item: Path, *, besides: Path) -> list[Path]:
-    """Return the images at and below a folder in order, or the item itself if there are none."""
-    found = sorted(path for path in item.rglob("*") if path.is_file() and format_of(path))
-    return [path for path in found if besides not in path.parents or besides == item] or [item]
+    """Return the images at and below a folder in order, or the item itself if there are none.
+
+    Folders that cannot be looked into are among them.
+    """
+    besides = besides.resolve()
+    found: list[Path] = []
+
+    def unreadable(error: OSError) -> None:
+        found.append(Path(error.filename))
+
+    for folder, subfolders, names in os.walk(item, onerror=unreadable):
+        here = Path(folder)
+        subfolders[:] = [name for name in subfolders if (here / name).resolve() != besides]
+        found += [here / name for name in names if format_of(here / name)]
+    return sorted(found) or [item]

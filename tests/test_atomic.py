@@ -41,3 +41,21 @@ def test_an_error_of_the_system_becomes_one_sentence(tmp_path: Path) -> None:
     target = tmp_path / "file.bin"
     with pytest.raises(OutputError, match=r"file\.bin cannot be written: No space"), replacing(target):
         raise OSError(28, "No space left on device")
+
+
+def test_a_name_as_long_as_the_system_allows(tmp_path: Path) -> None:
+    target = tmp_path / ("n" * 251 + ".bin")
+    with replacing(target) as partial:
+        partial.write_bytes(b"whole")
+    assert target.read_bytes() == b"whole"
+    with (
+        pytest.raises(OutputError, match="cannot be written: File name too long"),
+        replacing(tmp_path / ("n" * 300)),
+    ):
+        pass
+
+
+def test_folders_made_for_nothing_go_again(tmp_path: Path) -> None:
+    with pytest.raises(OutputError), replacing(tmp_path / "new" / "deep" / "file.bin"):
+        raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []

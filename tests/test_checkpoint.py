@@ -84,6 +84,10 @@ def both_forms(state_dict: StateDict) -> None:
     state_dict.update(make_network().fuse().state_dict())
 
 
+def block_far_away(state_dict: StateDict) -> None:
+    state_dict["layers.0.400000000.conv.lk_conv.weight"] = torch.zeros(1)
+
+
 def later_generation(state_dict: StateDict) -> None:
     for key in list(state_dict):
         if key.startswith("layers."):
@@ -137,14 +141,15 @@ BAD: list[tuple[str, Callable[[StateDict], None], str]] = [
         put("layers.0.1.conv.lk_conv.weight", torch.ones(12, 1, 9, 9)),
         "layers.0.1.conv.lk_conv.weight has shape 12×1×9×9: expected 12×1×7×7",
     ),
-    ("missing block", missing_block, "block layers.0.0 is missing"),
+    ("missing block", missing_block, "block layers.0.0 is missing, but layers.0.1 is there"),
+    ("far block", block_far_away, "block layers.0.2 is missing, but layers.0.400000000 is there"),
     ("even kernels", kernels(8), "lk_conv.weight has kernels of 8x8: expected an odd size of at most 31"),
     ("too large kernels", kernels(33), "kernels of 33x33: expected an odd size of at most 31"),
     ("small larger than large", small_kernels, "sk_conv \\(9\\) are larger than those of lk_conv \\(7\\)"),
-    ("NaN", not_finite(float("nan")), "norm.weight holds 2 NaN or infinite values"),
-    ("infinity", not_finite(float("-inf")), "norm.weight holds 2 NaN or infinite values"),
+    ("NaN", not_finite(float("nan")), "norm.weight is NaN or infinite in 2 places"),
+    ("infinity", not_finite(float("-inf")), "norm.weight is NaN or infinite in 2 places"),
     ("integer weights", put("norm.weight", torch.ones(12, dtype=torch.int8)), "norm.weight is of type int8"),
-    ("no tensor", put("norm.weight", [1.0]), "norm.weight holds a list: expected only tensors"),
+    ("no tensor", put("norm.weight", [1.0]), "norm.weight' names a value of type list"),
     ("scale by steps", put("upsample.4.weight", torch.ones(1)), "upsample.0, .4 spell no scale"),
     (
         "damaged range",

@@ -67,6 +67,12 @@ def test_every_wrapper_and_prefix(tmp_path: Path, wrapper: str | None, prefix: s
         assert float((load(path).model(x) - network(x)).abs().max()) < 1e-5
 
 
+@pytest.mark.parametrize("wrapper", WRAPPERS[1:-1])
+def test_wrappers_with_other_keys_beside(wrapper: str, checkpoint_file: Callable[[Any], Path]) -> None:
+    state_dict = {f"module.{key}": tensor for key, tensor in make_network().state_dict().items()}
+    assert load(checkpoint_file({"iter": 5, wrapper: state_dict})).tags == ["custom", "not fused"]
+
+
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("name", ["small_2x_qat_notfused", "medium_4x_notfused", "small_3x_gray_fused"])
 def test_what_the_descriptor_saves_loads_again_equal(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from spandrel_aethernet import AetherNet, AetherNetArch, read_checkpoint
 from spandrel_aethernet.errors import CheckpointError
+from spandrel_aethernet.fusing import fuse_state_dict
 from spandrel_aethernet.observers import is_observer_key
 
 from .conftest import make_network
@@ -164,3 +165,20 @@ def test_observers_are_not_part_of_what_is_loaded() -> None:
     loaded = AetherNetArch().load(prepared.state_dict()).model
     assert isinstance(loaded, AetherNet)
     assert not any(is_observer_key(key) for key in loaded.state_dict())
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_grid_that_was_never_observed_is_no_grid(fused: bool) -> None:
+    """Straight after prepare_qat every scale is 1, and every weight would round to nothing."""
+    network: Any = make_network(fused=fused).train()
+    network.qconfig = ao.get_default_qat_qconfig("fbgemm")
+    state_dict = ao.prepare_qat(network).state_dict()
+    checkpoint = read_checkpoint(state_dict)
+    assert torch.equal(checkpoint.state_dict["conv_first.weight"], state_dict["conv_first.weight"])
+    assert checkpoint.ranges is None
+
+
+def test_observers_of_branches_that_were_fused_away_do_no_harm() -> None:
+    state_dict = fuse_state_dict(train_with(moving_average).state_dict())
+    assert "layers.0.0.conv.lk_conv.weight_fake_quant.scale" in state_dict
+    assert read_checkpoint(state_dict).info.layout == "fused, QAT"

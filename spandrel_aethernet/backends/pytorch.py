@@ -52,11 +52,10 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise AetherError(
-            f"device {name} cannot be used here ({str(error).splitlines()[0]}): try cpu"
-        ) from error
+        torch.empty(1, device=device).cpu()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise AetherError(f"device {name} cannot be used here ({reason}): try cpu") from error
     return device
 
 

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import AetherError
-from . import benchmark, demo, fuse, info, upscale
+from . import benchmark, compare, demo, export, fuse, info, lint, upscale
 
-COMMANDS = (info, fuse, upscale, demo, benchmark)
+COMMANDS = (info, fuse, export, lint, upscale, compare, demo, benchmark)
+_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx"}
+"""Optional packages, and the extra of ours that brings each."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,6 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return arguments.run(arguments)
     except AetherError as error:
         print(f"aethernet: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(error.name or "")
+        if extra is None:
+            raise
+        hint = f'pip install "spandrel-aethernet[{extra}]"'
+        print(f"aethernet: {error.name} is not installed here: {hint}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
         print("aethernet: cancelled", file=sys.stderr)  # noqa: T201

@@ -10,7 +10,7 @@ from ..checkpoint import read_checkpoint
 from ..data import DEMO_MODEL
 from ..errors import CheckpointError
 from ..model_file import named, read_state_dict
-from .console import OUT, Subparsers, add_command, path, print_json, progress
+from .console import OUT, Subparsers, add_command, count, path, print_json, progress
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -32,12 +32,12 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--sizes",
         nargs="+",
-        type=int,
+        type=count,
         default=[64, 128, 256],
         metavar="N",
         help="sides of the square input in pixels",
     )
-    parser.add_argument("--repeats", type=int, default=7, help="counted passes of each (default: 7)")
+    parser.add_argument("--repeats", type=count, default=7, help="counted passes of each (default: 7)")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, mps")
     parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
     parser.set_defaults(run=run)

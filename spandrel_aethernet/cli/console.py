@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-OUT = Console(soft_wrap=True, highlight=False, markup=False)
-ERR = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+OUT = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+ERR = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 class Subparsers(Protocol):
@@ -51,13 +51,13 @@ def add_force(parser: argparse.ArgumentParser) -> None:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print one JSON document to stdout."""
-    print(json.dumps(document, indent=2))  # noqa: T201
+    print(json.dumps(document, indent=2, allow_nan=False))  # noqa: T201
 
 
 def progress() -> Progress:
     """Return a progress display on stderr, gone when it is done and absent where stderr is no terminal."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -68,5 +68,16 @@ def progress() -> Progress:
 
 
 def path(text: str) -> Path:
-    """Turn an argument into a path, `~` expanded."""
-    return Path(text).expanduser()
+    """Turn an argument into a path, `~` expanded where it stands for a home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def count(text: str) -> int:
+    """Turn an argument into a whole number from 1."""
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, found {text!r}")
+    return number

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from ..backends.pytorch import PyTorchBackend, choose_device, choose_dtype
+from ..backends import Backend
+from ..backends.choose import BACKENDS, open_model
 from ..data import DEMO_MODEL
 from ..errors import AetherError
 from ..images.files import FORMATS
 from ..images.tiles import DEFAULT_OVERLAP
-from ..model_file import load_model
 from ..upscale import Job, plan_jobs, upscale_file
 from .console import ERR, Subparsers, add_command, add_force, add_weights, path, progress
 
@@ -23,6 +23,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "aethernet upscale photo.jpg -o photo_2x.png",
         "aethernet upscale photos/ -o larger/ -m aether_small_2x.pth --format webp",
         "aethernet upscale scan.tif -o scan_2x.tif --tile 256 --overlap 88 --device cpu",
+        "aethernet upscale photos/ -o larger/ -m aether_small_2x_fp32.onnx --provider cuda",
     )
     parser.add_argument("inputs", nargs="+", type=path, metavar="INPUT", help="image files and folders")
     parser.add_argument(
@@ -34,14 +35,32 @@ def add_parser(subparsers: Subparsers) -> None:
         help="image file for one input, else a folder",
     )
     parser.add_argument(
-        "-m", "--model", type=path, default=DEMO_MODEL, help="checkpoint (default: the bundled 2x demo model)"
+        "-m",
+        "--model",
+        type=path,
+        default=DEMO_MODEL,
+        help="checkpoint or ONNX file (default: the bundled 2x demo model)",
     )
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default="auto",
+        help="auto (default) runs checkpoints with PyTorch and .onnx files with ONNX Runtime",
+    )
+    parser.add_argument("--device", default="auto", help="of PyTorch: auto (default), cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--provider",
+        default="auto",
+        metavar="NAME",
+        help="of ONNX Runtime: auto (default) is CUDA where it works, else CPU; cpu, cuda, dml, coreml "
+        "or a provider's exact name",
+    )
     parser.add_argument(
         "--dtype",
         choices=("auto", "float32", "float16", "bfloat16"),
         default="auto",
-        help="auto (default) is float16 on CUDA, float32 elsewhere; float32 keeps all of 16-bit images",
+        help="of PyTorch: auto (default) is float16 on CUDA, float32 elsewhere; float32 keeps all of 16-bit "
+        "images",
     )
     parser.add_argument(
         "--tile",
@@ -71,20 +90,23 @@ def run(arguments: argparse.Namespace) -> int:
             f"--tile {arguments.tile} leaves nothing between overlaps of {arguments.overlap} pixels"
         )
     jobs = plan_jobs(arguments.inputs, arguments.output, format_name=arguments.format)
-    device = choose_device(arguments.device)
-    descriptor = load_model(arguments.model, weights=arguments.weights)
-    dtype = choose_dtype(arguments.dtype, device)
-    backend = PyTorchBackend(descriptor.model, device, dtype)
-    name = str(dtype).removeprefix("torch.")
-    ERR.print(f"{arguments.model.name}: {', '.join(descriptor.tags)}, {backend.scale}x, {name} on {device}")
-    failures = _run_jobs(jobs, backend, arguments)
+    model = open_model(
+        arguments.model,
+        backend=arguments.backend,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        weights=arguments.weights,
+        provider=arguments.provider,
+    )
+    ERR.print(model.description)
+    failures = _run_jobs(jobs, model.backend, arguments)
     for failure in failures:
         ERR.print(f"failed: {failure}")
     ERR.print(f"{len(jobs) - len(failures)} of {len(jobs)} written")
     return 1 if failures else 0
 
 
-def _run_jobs(jobs: list[Job], backend: PyTorchBackend, arguments: argparse.Namespace) -> list[str]:
+def _run_jobs(jobs: list[Job], backend: Backend, arguments: argparse.Namespace) -> list[str]:
     failures: list[str] = []
     with progress() as bars:
         files = bars.add_task("files", total=len(jobs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyvips
@@ -18,6 +18,7 @@ Pixels = NDArray[np.uint8 | np.uint16]
 """H x W x C with C = 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha)."""
 
 _CARRIED = ("exif-data", "icc-profile-data", "xmp-data", "iptc-data", "orientation")
+_LOADERS = ("png", "tiff", "webp", "heif", "jpeg")
 _VIPS_NAMES = {"uint8": ("uchar", "b-w", "srgb"), "uint16": ("ushort", "grey16", "rgb16")}
 """numpy's name of a sample type: libvips' names for it, for grey and for RGB images of it."""
 
@@ -49,7 +50,10 @@ class Picture:
 
     pixels: Pixels
     carried: Mapping[str, tuple[int, Any]] = field(default_factory=dict[str, tuple[int, Any]])
-    """EXIF, ICC, XMP, IPTC and orientation as libvips fields: name to GType and value."""
+    """EXIF, ICC, XMP, IPTC and orientation as libvips fields: name to GType and value.
+
+    libvips keeps no EXIF but the orientation where a TIFF is read or written.
+    """
 
     @property
     def has_alpha(self) -> bool:
@@ -70,29 +74,47 @@ def read_picture(path: Path) -> Picture:
     Palettes become RGB, single bits grey; CMYK and Lab become sRGB and leave their profile behind.
     Raises `ImageError` for anything that is not one whole still image.
     """
-    if not path.is_file():
-        raise ImageError(f"{path} is {'a folder without images' if path.is_dir() else 'not there'}")
     try:
-        image = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated")
+        content = path.read_bytes()
+    except IsADirectoryError as error:
+        raise ImageError(f"{path} is a folder without images") from error
+    except (OSError, MemoryError) as error:
+        raise ImageError(f"{path} cannot be read: {_reason(error)}") from error
+    if not content:
+        raise ImageError(f"{path} is empty: copy it again")
+    try:
+        image = pyvips.Image.new_from_buffer(content, "", access="sequential", fail_on="truncated")
+        _check_kind(path, image)
         types = {name: image.get_typeof(name) for name in _CARRIED}
-        carried = {name: (gtype, image.get(name)) for name, gtype in types.items() if gtype}
-        pages = image.get("n-pages") if image.get_typeof("n-pages") else 1
-        if pages != 1:
-            raise ImageError(f"{path} has {pages} pages or frames: expected a single image")
+        carried: dict[str, tuple[int, Any]] = {
+            name: (gtype, image.get(name)) for name, gtype in types.items() if gtype
+        }
         if image.interpretation not in ("b-w", "grey16", "rgb", "srgb", "rgb16"):
             image = _to_srgb(image)
             carried.pop("icc-profile-data", None)
-        pixels = image.numpy()
+        pixels = image.numpy().reshape(image.height, image.width, image.bands)
     except pyvips.Error as error:
-        raise ImageError(f"{path} cannot be read as an image: {_first_line(error)}") from error
-    if pixels.dtype.name not in _VIPS_NAMES:
-        raise ImageError(f"{path} has {pixels.dtype} samples: expected 8 or 16 bits")
-    pixels = pixels.reshape(image.height, image.width, image.bands)
+        raise ImageError(f"{path} cannot be read as an image: {_reason(error)}") from error
+    except MemoryError as error:
+        raise ImageError(f"{path} is too large for this machine's memory") from error
     if pixels.shape[2] > 4:
         raise ImageError(
             f"{path} has {pixels.shape[2]} channels: expected grey or RGB, with or without alpha"
         )
+    if "icc-profile-data" in carried:
+        carried["icc-profile-data"] = (types["icc-profile-data"], _whole_profile(image))
     return Picture(pixels, carried)
+
+
+def _check_kind(path: Path, image: pyvips.Image) -> None:
+    loader = str(image.get("vips-loader")).partition("load")[0]
+    if loader not in _LOADERS:
+        raise ImageError(f"{path} is a file of another kind ({loader}): expected one of {', '.join(FORMATS)}")
+    pages = image.get("n-pages") if image.get_typeof("n-pages") else 1
+    if pages != 1:
+        raise ImageError(f"{path} has {pages} pages or frames: expected a single image")
+    if image.format not in ("uchar", "ushort"):
+        raise ImageError(f"{path} has samples of type {image.format}: expected whole numbers of 8 or 16 bits")
 
 
 def check_holds(target: Path, picture: Picture, *, scale: int) -> None:
@@ -127,19 +149,30 @@ def write_picture(picture: Picture, path: Path, *, force: bool = False) -> None:
     image = image.copy(interpretation=grey if bands < 3 else rgb)
     for field_name, (gtype, value) in picture.carried.items():
         image.set_type(gtype, field_name, value)
+    try:
+        encoded: bytes = image.write_to_buffer(f".{format_of(path)}", **options)
+    except pyvips.Error as error:
+        raise OutputError(f"{path} cannot be written: {_reason(error)}") from error
     with replacing(path, force=force) as partial:
-        try:
-            image.write_to_file(str(partial), **options)
-        except pyvips.Error as error:
-            raise OutputError(f"{path} cannot be written: {_first_line(error)}") from error
+        partial.write_bytes(encoded)
 
 
 def _to_srgb(image: pyvips.Image) -> pyvips.Image:
+    deep = image.format == "ushort"
     if image.get_typeof("icc-profile-data"):
-        return image.icc_transform("srgb", embedded=True)
-    return image.colourspace("srgb")
+        return image.icc_transform("srgb", embedded=True, depth=16 if deep else 8)
+    return image.colourspace("rgb16" if deep else "srgb")
 
 
-def _first_line(error: pyvips.Error) -> str:
-    detail = str(error.detail or error.message).strip().splitlines()
-    return detail[0] if detail else "unknown reason"
+def _whole_profile(image: pyvips.Image) -> bytes:
+    """Return an ICC profile cut to the length in its header; libpng refuses one with padding behind it."""
+    profile = bytes(cast(bytes, image.get("icc-profile-data")))
+    return profile[: int.from_bytes(profile[:4], "big")]
+
+
+def _reason(error: Exception) -> str:
+    """Return the last line of what libvips says, where it names the cause, or what the system says."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    lines = str(getattr(error, "detail", "")).strip().splitlines()
+    return lines[-1].strip() if lines else "it is damaged"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..backends import Backend
-from ..errors import ImageError
+from ..errors import AetherError, ImageError
 from .colour import feed_for, from_network, to_network
 from .files import Pixels
 
@@ -58,7 +58,8 @@ def upscale_pixels(
     `tile` is the side of what the network sees at once, `overlap` how much of it on each side is
     context only; `on_tile` is called after each tile. Memory grows with the tile and with the size of
     input and output as integers, nothing else. An alpha channel that is opaque all over stays so
-    without a pass through the network. Raises `ImageError` if no tile fits the overlap.
+    without a pass through the network. Raises `ImageError` if no tile fits the overlap, and
+    `AetherError` if the network's output is not finite.
     """
     if tile <= 2 * overlap:
         raise ImageError(
@@ -66,13 +67,17 @@ def upscale_pixels(
         )
     height, width, channels = pixels.shape
     scale, top = backend.scale, np.iinfo(pixels.dtype).max
-    opaque = channels in (2, 4) and bool((pixels[:, :, -1] == top).all())
+    has_alpha = channels in (2, 4) and channels != backend.channels
+    opaque = has_alpha and bool((pixels[:, :, -1] == top).all())
     fed = channels - 1 if opaque else channels
     feed = feed_for(fed, backend.channels)
     output: Pixels = np.full((height * scale, width * scale, channels), top, pixels.dtype)
     for rows, columns in _grid(height, width, tile, overlap):
         window = pixels[rows.start : rows.stop, columns.start : columns.stop, :fed]
-        result = from_network(backend(to_network(window, feed)), feed, pixels.dtype)
+        values = backend(to_network(window, feed))
+        if not np.isfinite(values).all():
+            raise AetherError("the network's output is not finite: use --dtype float32 if it was float16")
+        result = from_network(values, feed, pixels.dtype)
         kept = result[_inside(rows, scale), _inside(columns, scale)]
         output[_kept(rows, scale), _kept(columns, scale), :fed] = kept
         on_tile()

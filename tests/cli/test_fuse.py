@@ -112,3 +112,16 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, name: str) -> None:
 def test_saving_needs_a_name_it_knows(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"expected \.pth or \.safetensors"):
         save_state_dict({}, tmp_path / "model.bin")
+
+
+def test_values_that_a_dtype_cannot_hold_are_named(
+    aethernet: Callable[..., Result], tmp_path: Path, checkpoint_file: Callable[[Any], Path]
+) -> None:
+    network = make_network()
+    network.get_parameter("conv_last.bias").data[0] = 1e6
+    source = checkpoint_file(network.state_dict())
+    result = aethernet("fuse", source, "-o", tmp_path / "half.pth", "--dtype", "float16")
+    assert result.code == 1
+    assert "conv_last.bias is too large for float16" in result.err
+    assert not (tmp_path / "half.pth").exists()
+    assert aethernet("fuse", source, "-o", tmp_path / "loud.pth").code == 0, "agreement is relative"

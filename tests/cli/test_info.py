@@ -127,7 +127,7 @@ FILES: list[tuple[str, Callable[[Path], object], str]] = [
         lambda path: torch.save(
             {**make_network().state_dict(), "norm.bias": torch.full((12,), torch.nan)}, path
         ),
-        ": norm.bias holds 12 NaN",
+        ": norm.bias is NaN or infinite in 12 places",
     ),
 ]
 

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from spandrel_aethernet.data import half_size
 from spandrel_aethernet.images.files import Picture, read_picture, write_picture
 
+from ..backends.onnx_files import export, repeating, write_onnx
 from ..conftest import Result, limit_file_size, make_network
 from ..images.pictures import (
     ICC,
@@ -101,7 +103,7 @@ def test_folders_keep_their_tree_and_a_failure_does_not_stop_the_rest(
     failures = [line for line in result.err.splitlines() if line.startswith("failed: ")]
     assert len(failures) == 2
     assert "broken.jpg cannot be read as an image" in failures[0]
-    assert "gone.png is not there" in failures[1]
+    assert "gone.png cannot be read: No such file" in failures[1]
     assert "3 of 5 written" in result.err
 
 
@@ -112,17 +114,28 @@ def test_second_run_keeps_what_is_there(
     save(photos / "a.png")
     command = ("upscale", photos, "-o", photos / "larger", "-m", small_model, "--format", "webp")
     assert aethernet(*command).code == 0
-    again = aethernet(*command)
+    again = aethernet("upscale", os.path.relpath(photos), *command[2:])
     assert again.code == 1
     assert "a.webp exists and is kept" in again.err
     assert "0 of 1 written" in again.err, "what was written below the folder is no input"
     assert aethernet(*command, "--force").code == 0
 
 
+def test_images_that_differ_in_their_suffix_only_are_both_written(
+    tmp_path: Path, small_model: Path, aethernet: Callable[..., Result]
+) -> None:
+    save(tmp_path / "in" / "a.png")
+    save(tmp_path / "in" / "a.webp")
+    (tmp_path / "in" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    result = aethernet("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", small_model)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "a.webp.png"]
+    assert "gone.png cannot be read" in result.err, "a link to nowhere is an image that failed"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["photos/a.png", "more/a.webp", "-o", "out"], "would both become"),
+        (["photos/a.png", "more/a.png", "-o", "out"], "would both become"),
         (["photos/a.png", "-o", "photos/a.png", "--force"], "would replace its own source"),
         (["photos/a.png", "-o", "out.bmp"], "is not named like an image: expected one of png"),
         (["photos/a.png", "-o", "out.png", "--format", "jpg"], "does not go with the format jpg"),
@@ -143,7 +156,7 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(
     aethernet: Callable[..., Result],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, kind in (("photos/a.png", "rgb8"), ("more/a.webp", "rgb8"), ("alpha.png", "rgba8")):
+    for name, kind in (("photos/a.png", "rgb8"), ("more/a.png", "rgb8"), ("alpha.png", "rgba8")):
         save(Path(name), kind)
     Path("empty").mkdir()
     Path("file").write_bytes(b"")
@@ -180,7 +193,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, small_model: Path, name: str
     _, errors = process.communicate()
     assert process.returncode == 1
     assert f"failed: {target} cannot be written: " in errors
-    assert list(target.parent.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is a signal on POSIX")
@@ -197,3 +210,90 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "aethernet: cancelled" in errors
     assert not out.exists() or list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_onnx_files_run_with_the_same_tiles_and_formats(
+    dtype: str, tmp_path: Path, aethernet: Callable[..., Result]
+) -> None:
+    model = write_onnx(tmp_path / "model.onnx", repeating(), dtype=dtype)
+    photos = tmp_path / "photos"
+    for kind in ("rgb8", "grey16", "rgba16"):
+        save(photos / f"{kind}.png", kind)
+    result = aethernet("upscale", photos, "-o", tmp_path / "out", "-m", model, "--tile", 20, "--overlap", 2)
+    assert result.code == 0, result.err
+    assert f"model.onnx: ONNX, any size, 2x, {dtype} on " in result.err
+    for source in photos.iterdir():
+        before, after = read_picture(source).pixels, read_picture(tmp_path / "out" / source.name).pixels
+        assert after.dtype == before.dtype
+        exact = before.dtype == np.uint8 or dtype == "float32"
+        difference = np.abs(after.astype(int) - before.repeat(2, axis=0).repeat(2, axis=1)).max()
+        assert difference <= (0 if exact else 32), "float16 has 11 bits"
+
+
+def test_onnx_file_gives_what_its_checkpoint_gives(
+    tmp_path: Path, small_model: Path, aethernet: Callable[..., Result]
+) -> None:
+    model = export(make_network().fuse(), tmp_path / "small.onnx")
+    outputs: list[NDArray[np.int64]] = []
+    for number, options in enumerate((["-m", small_model], ["-m", model, "--provider", "cpu"])):
+        out = tmp_path / f"{number}.png"
+        command = ("upscale", half_size("coffee"), "-o", out, "--tile", 100, *options)
+        assert aethernet(*command).code == 0
+        outputs.append(read_picture(out).pixels.astype(int))
+    assert int(np.abs(outputs[0] - outputs[1]).max()) <= 1
+
+
+def test_onnx_file_of_one_size_takes_smaller_and_larger_images(
+    tmp_path: Path, aethernet: Callable[..., Result]
+) -> None:
+    model = write_onnx(tmp_path / "fixed.onnx", repeating(), shape=(1, 3, 80, 96))
+    for name, size in (("small", (20, 31)), ("large", (170, 200))):
+        source, out = tmp_path / f"{name}.png", tmp_path / f"{name}_2x.png"
+        write_picture(Picture(photograph(*size)), source)
+        result = aethernet("upscale", source, "-o", out, "-m", model)
+        assert result.code == 0, result.err
+        expected = photograph(*size).repeat(2, axis=0).repeat(2, axis=1)
+        assert np.array_equal(read_picture(out).pixels, expected)
+    result = aethernet(
+        "upscale", tmp_path / "large.png", "-o", tmp_path / "no.png", "-m", model, "--tile", 99
+    )
+    assert result.code == 1
+    assert "takes 80×96 only and was given 99×99: give --tile 80" in result.err
+    assert not (tmp_path / "no.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-m", "small.pth", "--backend", "onnx"], "--backend onnx runs .onnx files, and small.pth is not"),
+        (["-m", "net.onnx", "--backend", "pytorch"], "--backend pytorch runs .pth, "),
+        (["-m", "small.pth", "--provider", "cpu"], "--provider cpu is for ONNX files, and small.pth is none"),
+        (["-m", "net.onnx", "--device", "cpu"], "--device cpu is for checkpoints, and net.onnx is none"),
+        (["-m", "net.onnx", "--dtype", "float16"], "--dtype float16 is for checkpoints"),
+        (["-m", "net.onnx", "--weights", "raw"], "--weights raw is for checkpoints"),
+        (["-m", "net.onnx", "--provider", "rocm"], "provider rocm is not in this ONNX Runtime: it has "),
+        (["-m", "text.onnx"], "text.onnx is truncated or no ONNX file"),
+        (["-m", "gone.onnx"], "gone.onnx cannot be read: "),
+        (["-m", "net.engine"], "net.engine is not named like a checkpoint or an ONNX file"),
+    ],
+)
+def test_options_and_models_that_do_not_go_together_are_said(
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    small_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    aethernet: Callable[..., Result],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_model.rename("small.pth")
+    write_onnx(Path("net.onnx"))
+    Path("text.onnx").write_text("no network")
+    save(Path("a.png"))
+    result = aethernet("upscale", "a.png", "-o", "out/a.png", *options)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("aethernet: ")
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert not Path("out").exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 
 from spandrel_aethernet.data import original
@@ -84,9 +85,10 @@ def animation(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("none.png", None, "is not there"),
-        ("empty.png", b"", "cannot be read as an image"),
+        ("none.png", None, "cannot be read: No such file"),
+        ("empty.png", b"", "is empty"),
         ("text.png", b"hello", "cannot be read as an image"),
+        ("drawing.png", b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "of another kind"),
         ("zero.png", png(0, 5), "cannot be read as an image"),
         ("truncated.png", original("rocket").read_bytes()[:40_000], "cannot be read as an image"),
     ],
@@ -104,7 +106,9 @@ def test_images_of_another_nature_are_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"frames.webp has 2 pages or frames"):
         read_picture(tmp_path / "frames.webp")
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
-    with pytest.raises(ImageError, match=r"float.tif has float32 samples: expected 8 or 16 bits"):
+    with pytest.raises(
+        ImageError, match=r"float.tif has samples of type float: expected whole numbers of 8 or 16 bits"
+    ):
         read_picture(tmp_path / "float.tif")
     with pytest.raises(ImageError, match="a folder without images"):
         read_picture(tmp_path)
@@ -130,3 +134,19 @@ def test_an_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
     assert path.read_bytes() == b"precious"
     write_picture(Picture(photograph(4, 4)), path, force=True)
     assert read_picture(path).pixels.shape == (4, 4, 3)
+
+
+def test_deep_cmyk_stays_deep(tmp_path: Path) -> None:
+    image = pyvips.Image.new_from_array(np.full((4, 5, 4), 20_000, np.uint16)).copy(interpretation="cmyk")
+    image.tiffsave(str(tmp_path / "deep.tif"))
+    assert read_picture(tmp_path / "deep.tif").pixels.dtype == np.uint16
+
+
+def test_padding_behind_a_profile_is_cut_off(tmp_path: Path) -> None:
+    picture = with_metadata(photograph(8, 8))
+    gtype, profile = picture.carried["icc-profile-data"]
+    padded = Picture(picture.pixels, {"icc-profile-data": (gtype, profile + b"\0\0\0\0")})
+    write_picture(padded, tmp_path / "padded.tif")
+    again = read_picture(tmp_path / "padded.tif")
+    assert again.carried["icc-profile-data"][1] == ICC
+    write_picture(again, tmp_path / "cut.png")

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from spandrel_aethernet.backends.pytorch import PyTorchBackend
-from spandrel_aethernet.errors import ImageError
+from spandrel_aethernet.errors import AetherError, ImageError
 from spandrel_aethernet.images.colour import feed_for, from_network, to_network
 from spandrel_aethernet.images.metrics import psnr
 from spandrel_aethernet.images.tiles import DEFAULT_OVERLAP, spans, tile_count, upscale_pixels
@@ -120,3 +120,11 @@ def test_auto_tile_shrinks_with_the_network() -> None:
     small, large = cpu(), cpu(embed_dim=180, scale=8)
     assert 128 <= large.auto_tile() < small.auto_tile() <= 2048
     assert large.auto_tile() % 16 == 0
+
+
+def test_output_that_is_not_finite_is_no_image() -> None:
+    network = make_network()
+    network.conv_last.weight.data.fill_(1e30)
+    backend = PyTorchBackend(network, torch.device("cpu"), torch.float16)
+    with pytest.raises(AetherError, match="not finite: use --dtype float32"):
+        upscale_pixels(backend, photograph(8, 8), tile=128)

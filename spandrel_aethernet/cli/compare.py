@@ -1,0 +1,155 @@
+"""`aethernet compare`: quality and speed of several models on the same images."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..atomic import check_target
+from ..backends.choose import OpenModel, backend_for, open_model
+from ..compare import Comparison, ImageResult, ModelResult, check_alike, compare_models, worst_picture
+from ..errors import OutputError
+from ..images.files import FORMATS, Picture, format_of, write_picture
+from ..images.pairs import find_pairs
+from .console import ERR, OUT, Subparsers, add_command, add_force, count, path, print_json, progress
+
+_ABOUT = """
+Every image at and below FOLDER is an original: cropped to a multiple of the scale, then shrunk by the
+scale with Pillow's BICUBIC to make the models' input. Where NAME_hr and NAME_lr lie side by side and
+their sizes fit the scale, NAME_lr is the input as it is. All is measured on 8-bit RGB.
+
+PSNR and SSIM are means against the originals, 2 pixels on each side left out. "to first" compares with
+the first model's output: PSNR in dB, and the largest difference in steps of 8 bits. Times are medians
+for one image, without reading and writing; the models take turns image by image, after one pass each
+that is not counted, and "speed" is how many times as fast as the first a model is.
+"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        subparsers,
+        "compare",
+        "measure quality and speed of models on the same images in one run",
+        "aethernet compare aether_small_2x.pth aether_small_2x_fp32_int8.onnx --images photos/",
+        "aethernet compare *.pth *.onnx --images photos/ --picture worst.png --json > compare.json",
+    )
+    parser.description = f"{parser.description}\n{_ABOUT}"
+    parser.add_argument("models", nargs="+", type=path, metavar="MODEL", help="checkpoints and ONNX files")
+    parser.add_argument("--images", type=path, required=True, metavar="FOLDER", help="folder of originals")
+    parser.add_argument("--repeats", type=count, default=3, metavar="N", help="counted passes (default: 3)")
+    parser.add_argument("--device", default="auto", help="for checkpoints: auto (default), cpu, cuda, mps")
+    parser.add_argument(
+        "--provider", default="auto", metavar="NAME", help="for ONNX files: auto (default), cpu, cuda, dml …"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
+    parser.add_argument(
+        "--picture",
+        type=path,
+        metavar="OUT",
+        help="draw the crop where each model differs most from the first, the first from the original",
+    )
+    add_force(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, print, draw."""
+    if arguments.picture:
+        _check_picture(arguments.picture, force=arguments.force)
+    files = find_pairs(arguments.images)
+    models = [_opened(model, arguments) for model in arguments.models]
+    check_alike(models)
+    for model in models:
+        ERR.print(model.description)
+    with progress() as bars:
+        task = bars.add_task("passes", total=len(models) * (len(files) * arguments.repeats + 1))
+        comparison = compare_models(
+            models, files, repeats=arguments.repeats, on_pass=lambda: bars.advance(task)
+        )
+    if arguments.json:
+        print_json(describe(comparison))
+    else:
+        _print_table(comparison)
+    if arguments.picture:
+        write_picture(Picture(worst_picture(comparison)), arguments.picture, force=arguments.force)
+        ERR.print(f"wrote {arguments.picture}")
+    return 0
+
+
+def describe(comparison: Comparison) -> dict[str, Any]:
+    """Return everything measured as one JSON-ready document; PSNR of equal images is null."""
+    return {
+        "scale": comparison.scale,
+        "tile": comparison.tile,
+        "overlap": comparison.overlap,
+        "repeats": comparison.repeats,
+        "images": [result.image for result in comparison.models[0].images],
+        "models": [_model(comparison, result) for result in comparison.models],
+    }
+
+
+def _model(comparison: Comparison, result: ModelResult) -> dict[str, Any]:
+    return {
+        "file": str(result.model),
+        "description": result.description,
+        **_measures(result),
+        "ratio": comparison.ratio(result),
+        "worst_image": result.worst.image,
+        "images": [_measures(image) for image in result.images],
+    }
+
+
+def _measures(result: ModelResult | ImageResult) -> dict[str, float | int | None]:
+    return {
+        "psnr": _finite(result.psnr),
+        "ssim": result.ssim,
+        "difference_psnr": _finite(result.difference_psnr),
+        "largest_difference": result.largest_difference,
+        "seconds": result.seconds,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _print_table(comparison: Comparison) -> None:
+    rows = [["model", "PSNR", "SSIM", "to first", "at most", "time", "speed"]]
+    for name, result in zip(_names(comparison.models), comparison.models, strict=True):
+        first = result is comparison.models[0]
+        rows.append(
+            [
+                name,
+                f"{result.psnr:.2f} dB",
+                f"{result.ssim:.4f}",
+                "-" if first else f"{result.difference_psnr:.1f} dB",
+                "-" if first else f"{result.largest_difference}/255",
+                f"{result.seconds * 1e3:.1f} ms",
+                f"{comparison.ratio(result):.2f}",
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *cells in rows:
+        aligned = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        OUT.print("  ".join([name.ljust(widths[0]), *aligned]))
+
+
+def _names(results: Sequence[ModelResult]) -> list[str]:
+    names = [result.model.name for result in results]
+    return names if len(set(names)) == len(names) else [str(result.model) for result in results]
+
+
+def _opened(model: Path, arguments: argparse.Namespace) -> OpenModel:
+    if backend_for(model) == "onnx":
+        return open_model(model, provider=arguments.provider)
+    return open_model(model, device=arguments.device)
+
+
+def _check_picture(target: Path, *, force: bool) -> None:
+    if format_of(target) is None:
+        raise OutputError(f"{target} is not named like an image: expected one of {', '.join(FORMATS)}")
+    check_target(target, force=force)

@@ -1,0 +1,1 @@
+"""ONNX files from a network: plan, calibration, Q/DQ nodes, verification, lint."""

@@ -1,0 +1,103 @@
+"""Scales for every quantised operator: learned where training left a range, else measured on photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..ranges import TrainedRanges
+from .deploy import Product
+from .plan import QuantisedOp
+
+_STEPS = 127
+"""Positive steps of a symmetric int8 activation."""
+
+
+@dataclass(frozen=True)
+class OpScales:
+    """The int8 steps of one operator."""
+
+    op: QuantisedOp
+    input_scale: float
+    input_source: str
+    """`learned` or `calibrated`."""
+    weight_scale: Tensor
+    """One step per output channel, shape (C), float32."""
+    weight_axis: int
+    """The axis of the weight that holds output channels: 0 for a Conv, 1 for a product laid out (in, out)."""
+
+
+def find_scales(
+    network: nn.Module,
+    ops: Sequence[QuantisedOp],
+    ranges: TrainedRanges | None,
+    images: Iterable[Tensor],
+    *,
+    on_image: Callable[[], object] = lambda: None,
+) -> list[OpScales]:
+    """Return the scales of `ops`, which name modules of `network` (a `deployable` one, float32).
+
+    A range that training left wins. For the rest, `images` (1 x C x H x W, values 0..1) run through the
+    network and the largest magnitude of each input is taken; none run if nothing is left to measure.
+    """
+    known = {op.module: _learned(op, ranges) for op in ops}
+    unknown = [module for module, found in known.items() if found is None]
+    measured = _largest_inputs(network, unknown, images, on_image) if unknown else {}
+    scales: list[OpScales] = []
+    for op in ops:
+        learned = known[op.module]
+        largest = measured[op.module] if learned is None else learned
+        axis = 1 if isinstance(network.get_submodule(op.module), Product) else 0
+        scales.append(
+            OpScales(
+                op,
+                (largest or 1.0) / _STEPS,
+                "calibrated" if learned is None else "learned",
+                _weight_scale(_weight(network, op.module), axis, op, ranges),
+                axis,
+            )
+        )
+    return scales
+
+
+def _learned(op: QuantisedOp, ranges: TrainedRanges | None) -> float | None:
+    span = ranges.activations.get(op.learned_input or "") if ranges else None
+    return max(abs(span.minimum), abs(span.maximum)) if span else None
+
+
+def _weight_scale(weight: Tensor, axis: int, op: QuantisedOp, ranges: TrainedRanges | None) -> Tensor:
+    if ranges and op.learned_weights and all(module in ranges.weight_scales for module in op.learned_weights):
+        return torch.tensor([step for module in op.learned_weights for step in ranges.weight_scales[module]])
+    others = [dim for dim in range(weight.ndim) if dim != axis]
+    scale = weight.abs().amax(dim=others) / _STEPS
+    return torch.where(scale > 0, scale, torch.ones_like(scale))
+
+
+def _largest_inputs(
+    network: nn.Module, modules: Sequence[str], images: Iterable[Tensor], on_image: Callable[[], object]
+) -> dict[str, float]:
+    largest = dict.fromkeys(modules, 0.0)
+
+    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            largest[name] = max(largest[name], float(inputs[0].abs().max()))
+
+        return hook
+
+    handles = [network.get_submodule(name).register_forward_pre_hook(watch(name)) for name in modules]
+    try:
+        with torch.inference_mode():
+            for image in images:
+                network(image)
+                on_image()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return largest
+
+
+def _weight(network: nn.Module, module: str) -> Tensor:
+    return network.get_parameter(f"{module}.weight").detach()

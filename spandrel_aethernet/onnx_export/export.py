@@ -1,0 +1,162 @@
+"""From a checkpoint file to an ONNX file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import onnx
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..atomic import check_target, replacing
+from ..checkpoint import Checkpoint, Weights, read_checkpoint
+from ..data import PHOTOGRAPHS, half_size
+from ..errors import AetherError, OutputError
+from ..images.colour import feed_for, to_network
+from ..images.files import format_of, read_picture
+from ..model_file import named, read_state_dict
+from ..network import AetherNet
+from .calibrate import OpScales, find_scales
+from .deploy import deployable
+from .graph import NEWEST_OPSET, OLDEST_OPSET, float_graph
+from .metadata import Metadata, write_metadata
+from .plan import plan
+from .profile import Profile
+from .qdq import insert_qdq
+from .simulate import simulate
+from .verify import Agreement, verify
+
+Precision = Literal["fp32", "fp16", "fp32-int8", "fp16-int8"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "fp32-int8", "fp16-int8")
+_CALIBRATION_SIDE = 192
+"""Calibration images are cropped to at most this side in pixels."""
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written."""
+
+    path: Path
+    opset: int
+    metadata: Metadata
+    agreements: Sequence[Agreement]
+    """Empty if the file was not verified."""
+
+
+def default_opset(precision: Precision) -> int:
+    """Return 17, as published, or 20 where scales are float16, which need 19."""
+    return 20 if precision == "fp16-int8" else 17
+
+
+def export_onnx(
+    source: Path,
+    target: Path,
+    *,
+    precision: Precision = "fp32-int8",
+    opset: int | None = None,
+    profile: Profile | None = None,
+    preset: str = "tensorrt",
+    calibration: Path | None = None,
+    weights: Weights = "grid",
+    verified: bool = True,
+    force: bool = False,
+    on_step: Callable[[str, int], object] = lambda _step, _total: None,
+    on_progress: Callable[[], object] = lambda: None,
+) -> ExportReport:
+    """Write `source`, a checkpoint in any layout, as the ONNX file `target`.
+
+    The bare network is exported, fused: N x C x H x W, values 0..1, nothing clamped or padded. INT8
+    files quantise the operators of `preset`; ranges that training left win, the rest is calibrated on
+    the bundled photographs or the images of the folder `calibration`. The file takes its name once
+    ONNX Runtime agrees with PyTorch. `on_step` is given the name of each step and how often
+    `on_progress` will be called in it. Raises `CheckpointError`, `OnnxError`, `ImageError` or
+    `OutputError`, and then nothing is written.
+    """
+    profile = profile or Profile()
+    opset = default_opset(precision) if opset is None else opset
+    _check(target, precision, opset, force=force)
+    with named(source):
+        checkpoint = read_checkpoint(read_state_dict(source), weights=weights)
+    network = checkpoint.network()
+    float_network = deployable(network)
+    images = _calibration_images(calibration, network.in_chans)
+    scales: list[OpScales] = []
+    if precision.endswith("int8"):
+        on_step("calibrating", len(images))
+        ops = plan(network.hyperparameters, preset)
+        scales = find_scales(float_network, ops, checkpoint.ranges, images, on_image=on_progress)
+    on_step("exporting", 1)
+    typed = deployable(network).half() if precision.startswith("fp16") else float_network
+    model = float_graph(typed, network.in_chans, network.scale, profile, opset)
+    if scales:
+        model = insert_qdq(model, scales)
+    metadata = _metadata(source, checkpoint, network, precision, preset if scales else None, profile, scales)
+    write_metadata(model, metadata)
+    onnx.checker.check_model(model, full_check=True)
+    on_progress()
+    agreements: Sequence[Agreement] = ()
+    if verified:
+        on_step("verifying", 3)
+        reference = simulate(float_network, scales) if scales else float_network
+        agreements = verify(model, reference, images[0], profile, precision, on_size=on_progress)
+    with replacing(target, force=force) as partial:
+        partial.write_bytes(model.SerializeToString())
+    return ExportReport(target, opset, metadata, agreements)
+
+
+def _check(target: Path, precision: Precision, opset: int, *, force: bool) -> None:
+    if target.suffix.lower() != ".onnx":
+        raise OutputError(f"{target} is not named like an ONNX file: expected .onnx")
+    check_target(target, force=force)
+    oldest = 19 if precision == "fp16-int8" else OLDEST_OPSET
+    if not oldest <= opset <= NEWEST_OPSET:
+        raise AetherError(f"opset {opset} cannot hold {precision}: expected {oldest} to {NEWEST_OPSET}")
+
+
+def _calibration_images(folder: Path | None, channels: int) -> list[Tensor]:
+    """Read 1 x C x H x W images, values 0..1, from a folder or from the package."""
+    if folder is None:
+        paths = [half_size(name) for name in PHOTOGRAPHS]
+    else:
+        paths = sorted(path for path in folder.rglob("*") if path.is_file() and format_of(path))
+        if not paths:
+            raise AetherError(
+                f"{folder} holds no images to calibrate on: expected png, tiff, webp, avif or jpg files"
+            )
+    return [_middle(path, channels) for path in paths]
+
+
+def _middle(path: Path, channels: int) -> Tensor:
+    pixels = read_picture(path).pixels
+    top, left = (max(0, (size - _CALIBRATION_SIDE) // 2) for size in pixels.shape[:2])
+    crop = pixels[top : top + _CALIBRATION_SIDE, left : left + _CALIBRATION_SIDE]
+    return torch.from_numpy(to_network(crop, feed_for(crop.shape[2], channels)))[:1]
+
+
+def _metadata(
+    source: Path,
+    checkpoint: Checkpoint,
+    network: AetherNet,
+    precision: Precision,
+    preset: str | None,
+    profile: Profile,
+    scales: Sequence[OpScales],
+) -> Metadata:
+    return Metadata(
+        package_version=__version__,
+        source=source.name,
+        source_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+        variant=checkpoint.info.variant,
+        layout=checkpoint.info.layout,
+        scale=network.scale,
+        channels=network.in_chans,
+        precision=precision,
+        preset=preset,
+        profile=profile,
+        input_ranges={entry.op.module: entry.input_source for entry in scales},
+    )

@@ -1,0 +1,79 @@
+"""Q/DQ nodes into a float graph, found by the names of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from .calibrate import OpScales
+from .simulate import quantised_weight
+
+
+def insert_qdq(model: onnx.ModelProto, scales: Sequence[OpScales]) -> onnx.ModelProto:
+    """Return a copy of a float model whose planned operators read int8.
+
+    Each input goes through one QuantizeLinear and one DequantizeLinear; each weight becomes an int8
+    initializer with one DequantizeLinear, one scale per output channel. All zero points are 0. Scales
+    have the model's float type, and so has everything that is not quantised.
+    """
+    quantised = onnx.ModelProto()
+    quantised.CopyFrom(model)
+    graph = quantised.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    readers = {node.input[1]: node for node in graph.node if len(node.input) > 1}
+    float_type = graph.input[0].type.tensor_type.elem_type
+    before: dict[int, list[NodeProto]] = {}
+    for entry in scales:
+        name = f"{entry.op.module}.weight"
+        reader = readers[name]
+        stored = torch.from_numpy(numpy_helper.to_array(weights[name]).astype(np.float32))
+        weights[name].CopyFrom(numpy_helper.from_array(quantised_weight(stored, entry).numpy(), name))
+        before[id(reader)] = [
+            *_activation_pair(graph, reader.input[0], entry, float_type),
+            _weight_node(graph, name, entry, float_type),
+        ]
+        reader.input[0] = before[id(reader)][1].output[0]
+        reader.input[1] = before[id(reader)][2].output[0]
+    nodes = [part for node in graph.node for part in (*before.get(id(node), ()), node)]
+    ordered = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(ordered)
+    return quantised
+
+
+def _activation_pair(
+    graph: onnx.GraphProto, tensor: str, entry: OpScales, float_type: int
+) -> list[NodeProto]:
+    name = f"{entry.op.module}.input"
+    scale, zero = f"{name}.scale", f"{name}.zero_point"
+    _add_scale(graph, scale, np.array(entry.input_scale, np.float32), float_type)
+    graph.initializer.append(helper.make_tensor(zero, TensorProto.INT8, [], [0]))
+    quantised, back = f"{name}.quantised", f"{name}.dequantised"
+    return [
+        helper.make_node("QuantizeLinear", [tensor, scale, zero], [quantised], f"{name}.QuantizeLinear"),
+        helper.make_node("DequantizeLinear", [quantised, scale, zero], [back], f"{name}.DequantizeLinear"),
+    ]
+
+
+def _weight_node(graph: onnx.GraphProto, name: str, entry: OpScales, float_type: int) -> NodeProto:
+    scale, zero = f"{name}.scale", f"{name}.zero_point"
+    count = len(entry.weight_scale)
+    _add_scale(graph, scale, entry.weight_scale.numpy(), float_type)
+    graph.initializer.append(helper.make_tensor(zero, TensorProto.INT8, [count], [0] * count))
+    return helper.make_node(
+        "DequantizeLinear",
+        [name, scale, zero],
+        [f"{name}.dequantised"],
+        f"{name}.DequantizeLinear",
+        axis=entry.weight_axis,
+    )
+
+
+def _add_scale(graph: onnx.GraphProto, name: str, value: NDArray[np.float32], float_type: int) -> None:
+    dtype = helper.tensor_dtype_to_np_dtype(float_type)
+    graph.initializer.append(numpy_helper.from_array(value.astype(dtype), name))

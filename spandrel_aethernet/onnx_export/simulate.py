@@ -1,0 +1,36 @@
+"""What an INT8 file computes, in PyTorch: the reference its verification is measured against."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .calibrate import OpScales
+
+
+def quantised_weight(weight: Tensor, scales: OpScales) -> Tensor:
+    """Return the int8 steps of a weight, its own shape. Lossless for a weight on its trained grid."""
+    shape = [-1 if axis == scales.weight_axis else 1 for axis in range(weight.ndim)]
+    return torch.round(weight / scales.weight_scale.view(shape)).clamp(-128, 127).to(torch.int8)
+
+
+def simulate(network: nn.Module, scales: Sequence[OpScales]) -> nn.Module:
+    """Return a copy of a `deployable` network, planned inputs and weights rounded to their int8 steps."""
+    simulated = copy.deepcopy(network).requires_grad_(False)
+    for entry in scales:
+        module = simulated.get_submodule(entry.op.module)
+        weight = simulated.get_parameter(f"{entry.op.module}.weight")
+        shape = [-1 if axis == entry.weight_axis else 1 for axis in range(weight.ndim)]
+        weight.copy_(quantised_weight(weight, entry) * entry.weight_scale.view(shape))
+        module.register_forward_pre_hook(_rounding(entry.input_scale))
+    return simulated
+
+
+def _rounding(scale: float) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor]]:
+    def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
+        return (torch.fake_quantize_per_tensor_affine(inputs[0], scale, 0, -128, 127),)
+
+    return hook

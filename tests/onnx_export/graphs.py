@@ -1,0 +1,431 @@
+"""Tiny ONNX graphs: ones that TensorRT runs as INT8, and for each rule of the linter one that breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+INT8_ZERO = np.int8(0)
+OUT = 16
+_IN = 8
+
+
+class Draft:
+    """A graph being written, from `input`, N x 8 x H x W. Every method adds a node and returns its output."""
+
+    def __init__(self, dtype: type[np.floating] = np.float32) -> None:
+        self.dtype = dtype
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self._numbers = np.random.default_rng(0)
+
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """Add an operator with one output."""
+        name = f"{op}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, list(inputs), [f"{name}_out"], name=name, **attributes))
+        return f"{name}_out"
+
+    def constant(self, value: Any, dtype: Any = None) -> str:
+        """Add an initializer."""
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def int8(self, *shape: int) -> str:
+        """Add an initializer of random int8 steps."""
+        return self.constant(self._numbers.integers(-127, 128, shape), np.int8)
+
+    def floats(self, *shape: int) -> str:
+        """Add an initializer of random floats."""
+        return self.constant(self._numbers.normal(size=shape), self.dtype)
+
+    def quantise(self, x: str, scale: Any = 0.02, zero: Any = INT8_ZERO, **attributes: Any) -> str:
+        """Add QuantizeLinear; a `zero` of None leaves the zero point out."""
+        return self._linear("QuantizeLinear", x, scale, zero, attributes)
+
+    def dequantise(self, x: str, scale: Any = 0.02, zero: Any = INT8_ZERO, **attributes: Any) -> str:
+        """Add DequantizeLinear; a `zero` of None leaves the zero point out."""
+        return self._linear("DequantizeLinear", x, scale, zero, attributes)
+
+    def qdq(self, x: str, scale: Any = 0.02, zero: Any = INT8_ZERO, **attributes: Any) -> str:
+        """Add a pair."""
+        return self.dequantise(self.quantise(x, scale, zero, **attributes), scale, zero, **attributes)
+
+    def weight(self, shape: Sequence[int], axis: int = 0, *, scale: Any = None, zero: Any = "zeros") -> str:
+        """Add an int8 weight with one scale for each channel of `axis`."""
+        scale = np.full(shape[axis], 0.01) if scale is None else scale
+        zero = np.zeros(np.shape(scale), np.int8) if isinstance(zero, str) else zero
+        return self.dequantise(self.int8(*shape), scale, zero, axis=axis)
+
+    def conv(self, x: str, weight: str | None = None, bias: str | None = None) -> str:
+        """Add a Conv of 3x3, 8 to 16 channels unless its weight says otherwise."""
+        weight = weight or self.weight((OUT, _IN, 3, 3))
+        return self.node("Conv", x, weight, *([bias] if bias else []), pads=[1] * 4)
+
+    def rows(self, x: str = "input") -> str:
+        """Add a Transpose that makes channels the last axis, for a MatMul."""
+        return self.node("Transpose", x, perm=[0, 2, 3, 1])
+
+    def model(
+        self, output: str, opset: int | None = 17, *, types: tuple[str, str] | None = None
+    ) -> ModelProto:
+        """Return the graph with one output; `types` are ONNX's names of the input's and the output's type."""
+        default = "FLOAT16" if self.dtype is np.float16 else "FLOAT"
+        given, made = (TensorProto.DataType.Value(name) for name in types or (default, default))
+        graph = helper.make_graph(
+            self.nodes,
+            "tiny",
+            [helper.make_tensor_value_info("input", given, ["N", _IN, "H", "W"])],
+            [helper.make_tensor_value_info(output, made, list("abcd"))],
+            self.constants,
+        )
+        opsets = [helper.make_opsetid("", opset)] if opset else [helper.make_opsetid("com.microsoft", 1)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+    def _linear(self, op: str, x: str, scale: Any, zero: Any, attributes: dict[str, Any]) -> str:
+        scale = scale if isinstance(scale, str) else self.constant(scale, self.dtype)
+        zeros = () if zero is None else (zero if isinstance(zero, str) else self.constant(zero),)
+        return self.node(op, x, scale, *zeros, **attributes)
+
+
+def filled(value: float, *, at: int = 3) -> NDArray[Any]:
+    """Return scales for a weight's channels, one of them `value`."""
+    scales = np.full(OUT, 0.01)
+    scales[at] = value
+    return scales
+
+
+def convolution(*, opset: int | None = 17, dtype: type[np.floating] = np.float32, **pair: Any) -> ModelProto:
+    """Return a quantised Conv whose input's pair is made with `pair`."""
+    draft = Draft(dtype)
+    return draft.model(draft.conv(draft.qdq("input", **pair), bias=draft.floats(OUT)), opset)
+
+
+def convolution_with(**weight: Any) -> ModelProto:
+    """Return a quantised Conv whose weight is made with `weight`."""
+    draft = Draft()
+    return draft.model(draft.conv(draft.qdq("input"), draft.weight((OUT, _IN, 3, 3), **weight)))
+
+
+def product(axis: int, *, left: bool = False) -> ModelProto:
+    """Return a quantised MatMul with the weight's scales along `axis`."""
+    draft = Draft()
+    if left:
+        flat = draft.node("Reshape", "input", draft.constant([1, 1, 64, -1], np.int64))
+        return draft.model(draft.node("MatMul", draft.weight((OUT, 64), axis), draft.qdq(flat)))
+    return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), draft.weight((_IN, OUT), axis)))
+
+
+def gemm(axis: int, *, transposed: bool) -> ModelProto:
+    """Return a quantised Gemm."""
+    draft = Draft()
+    flat = draft.node("Flatten", draft.node("GlobalAveragePool", "input"))
+    shape = (OUT, _IN) if transposed else (_IN, OUT)
+    made = draft.node(
+        "Gemm", draft.qdq(flat), draft.weight(shape, axis), draft.floats(OUT), transB=transposed
+    )
+    return draft.model(draft.node("Reshape", made, draft.constant([1, 1, 1, OUT], np.int64)))
+
+
+def feed_forward() -> ModelProto:
+    """Return two MatMuls that share a pair, and a Conv before them inside a residual sum."""
+    draft = Draft()
+    body = draft.node("Add", "input", draft.conv(draft.qdq("input"), draft.weight((_IN, _IN, 3, 3))))
+    shared = draft.qdq(draft.rows(body))
+    gate, main = (draft.node("MatMul", shared, draft.weight((_IN, OUT), 1)) for _ in range(2))
+    return draft.model(draft.node("Mul", draft.node("Sigmoid", gate), main))
+
+
+def moved(op: str, *constants: Any, channels: int = _IN, **attributes: Any) -> ModelProto:
+    """Return a quantised Conv with an operator between its input's pair and itself."""
+    draft = Draft()
+    inputs = [draft.constant(constant) for constant in constants]
+    x = draft.node(op, draft.qdq("input"), *inputs, **attributes)
+    return draft.model(draft.conv(x, draft.weight((OUT, channels, 3, 3))))
+
+
+def moved_while_int8() -> ModelProto:
+    """Return a MatMul with a Transpose inside its input's pair, and one after its weight."""
+    draft = Draft()
+    x = draft.dequantise(draft.rows(draft.quantise("input")))
+    return draft.model(
+        draft.node("MatMul", x, draft.node("Transpose", draft.weight((OUT, _IN), 0), perm=[1, 0]))
+    )
+
+
+def both_ends() -> ModelProto:
+    """Return a Conv whose output is quantised too, as ONNX Runtime wants it, and then added to a constant."""
+    draft = Draft()
+    made = draft.qdq(draft.conv(draft.qdq("input")))
+    return draft.model(draft.node("Add", made, draft.floats(1, OUT, 1, 1)))
+
+
+def float_weight_with_pair() -> ModelProto:
+    """Return a Conv whose weight is stored as floats and quantised by a pair of its own."""
+    draft = Draft()
+    weight = draft.qdq(draft.floats(OUT, _IN, 3, 3), filled(0.01), np.zeros(OUT, np.int8), axis=0)
+    return draft.model(draft.conv(draft.qdq("input"), weight))
+
+
+def skipped_branch() -> ModelProto:
+    """Return a residual sum with a pair of its own on the skipped branch."""
+    return residual(branch=False)
+
+
+def residual(*, branch: bool) -> ModelProto:
+    """Return a Conv in a residual sum whose skipped branch is quantised, the other one too if asked."""
+    draft = Draft()
+    shared = draft.qdq("input")
+    made = draft.conv(shared, draft.weight((_IN, _IN, 3, 3)))
+    return draft.model(draft.node("Relu", draft.node("Add", shared, draft.qdq(made) if branch else made)))
+
+
+def depthwise() -> ModelProto:
+    """Return a quantised Conv with a channel a group."""
+    draft = Draft()
+    made = draft.node("Conv", draft.qdq("input"), draft.weight((_IN, 1, 3, 3)), group=_IN, pads=[1] * 4)
+    return draft.model(made)
+
+
+def unquantised() -> ModelProto:
+    """Return a float Conv."""
+    draft = Draft()
+    return draft.model(draft.conv("input", draft.floats(OUT, _IN, 3, 3)))
+
+
+def constants_of_nodes() -> ModelProto:
+    """Return a quantised Conv whose scales and weight are outputs of Constant nodes."""
+    draft = Draft()
+    scale = draft.node("Constant", value_float=0.02)
+    none: NDArray[np.int8] = np.zeros((), np.int8)
+    ones: NDArray[np.int8] = np.ones((OUT, _IN, 3, 3), np.int8)
+    zero, steps = (draft.node("Constant", value=numpy_helper.from_array(value)) for value in (none, ones))
+    return draft.model(draft.conv(draft.qdq("input", scale, zero), draft.dequantise(steps, scale, zero)))
+
+
+def other_weight_type(name: str) -> ModelProto:
+    """Return a MatMul, opset 21, whose weight is stored as another quantised type."""
+    draft = Draft()
+    number = TensorProto.DataType.Value(name)
+    steps = helper.make_tensor("steps", number, (_IN, OUT), [0] * (_IN * OUT))
+    zeros = helper.make_tensor("zeros", number, (OUT,), [0] * OUT)
+    draft.constants += [steps, zeros]
+    weight = draft.dequantise("steps", filled(0.01), "zeros", axis=1)
+    return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), weight), 21)
+
+
+def quantised_bias(dtype: type[np.integer]) -> ModelProto:
+    """Return a quantised Conv whose bias is stored as integers."""
+    draft = Draft()
+    bias = draft.dequantise(draft.constant(np.arange(OUT), dtype), 2e-4, None)
+    return draft.model(draft.conv(draft.qdq("input"), bias=bias))
+
+
+def computed_scale() -> ModelProto:
+    """Return a quantised Conv whose input's scale is measured while the network runs."""
+    draft = Draft()
+    largest = draft.node("ReduceMax", draft.node("Abs", "input"), keepdims=0)
+    scale = draft.node("Div", largest, draft.constant(127, np.float32))
+    return draft.model(draft.conv(draft.qdq("input", scale)))
+
+
+def mixed_zero_points(quantise: Any, dequantise: Any) -> ModelProto:
+    """Return a quantised Conv, the two nodes of whose input's pair have different zero points."""
+    draft = Draft()
+    return draft.model(draft.conv(draft.dequantise(draft.quantise("input", zero=quantise), zero=dequantise)))
+
+
+def blocked_weight() -> ModelProto:
+    """Return a MatMul, opset 21, whose int8 weight has a scale for each four rows."""
+    draft = Draft()
+    scales = np.full((2, OUT), 0.01)
+    weight = draft.dequantise(draft.int8(_IN, OUT), scales, np.zeros((2, OUT), np.int8), axis=0, block_size=4)
+    return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), weight), 21)
+
+
+def int8_constant_behind(op: str, **attributes: Any) -> ModelProto:
+    """Return a MatMul whose int8 weight goes through an operator before it is dequantised."""
+    draft = Draft()
+    if op == "Transpose":
+        steps = draft.node(op, draft.int8(OUT, _IN), **attributes)
+    else:
+        steps = draft.node(op, draft.int8(_IN, OUT // 2), draft.int8(_IN, OUT // 2), **attributes)
+    weight = draft.dequantise(steps, filled(0.01), np.zeros(OUT, np.int8), axis=1)
+    return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), weight))
+
+
+def dangling(*, to_output: bool) -> ModelProto:
+    """Return a Conv beside a QuantizeLinear that nothing reads, or that the network gives out."""
+    draft = Draft()
+    if to_output:
+        return draft.model(draft.quantise(draft.conv(draft.qdq("input"))), types=("FLOAT", "INT8"))
+    draft.quantise(draft.node("Relu", "input"))
+    return draft.model(draft.conv(draft.qdq("input")))
+
+
+def cast_to_int8() -> ModelProto:
+    """Return a Conv whose input is rounded by a Cast instead of QuantizeLinear."""
+    draft = Draft()
+    steps = draft.node("Cast", "input", to=TensorProto.INT8)
+    return draft.model(draft.conv(draft.dequantise(steps)))
+
+
+def int8_input() -> ModelProto:
+    """Return a Conv of a network that is given int8."""
+    draft = Draft()
+    return draft.model(draft.conv(draft.dequantise("input")), types=("INT8", "FLOAT"))
+
+
+def two_scales() -> ModelProto:
+    """Return a Conv, the two nodes of whose input's pair have different scales."""
+    draft = Draft()
+    return draft.model(draft.conv(draft.dequantise(draft.quantise("input"), 0.03)))
+
+
+def one_side(*, weight: bool, conv: bool = True) -> ModelProto:
+    """Return a Conv or MatMul with only its weight or only its input quantised."""
+    draft = Draft()
+    shape, axis = ((OUT, _IN, 3, 3), 0) if conv else ((_IN, OUT), 1)
+    x = "input" if conv else draft.rows()
+    x = x if weight else draft.qdq(x)
+    factor = draft.weight(shape, axis) if weight else draft.floats(*shape)
+    return draft.model(draft.conv(x, factor) if conv else draft.node("MatMul", x, factor))
+
+
+def outputs_only() -> ModelProto:
+    """Return a float Conv whose output is quantised."""
+    draft = Draft()
+    return draft.model(draft.node("Relu", draft.qdq(draft.conv("input", draft.floats(OUT, _IN, 3, 3)))))
+
+
+def around_softmax() -> ModelProto:
+    """Return a quantised Conv, and a Softmax whose input is quantised."""
+    draft = Draft()
+    return draft.model(draft.conv(draft.qdq(draft.node("Softmax", draft.qdq(draft.node("Relu", "input"))))))
+
+
+def quantised_twice(second: float) -> ModelProto:
+    """Return two Convs of one tensor, each with a pair of its own."""
+    draft = Draft()
+    sides = (draft.conv(draft.qdq("input", scale)) for scale in (0.02, second))
+    return draft.model(draft.node("Add", *sides))
+
+
+def integer_operator(op: str) -> ModelProto:
+    """Return a graph around an operator that is quantised by itself."""
+    draft = Draft()
+    if op == "DynamicQuantizeLinear":
+        draft.nodes.append(helper.make_node(op, ["input"], ["steps", "scale", "zero"], name=op))
+        return draft.model(draft.node("Relu", draft.dequantise("steps", "scale", "zero")))
+    steps, weight = draft.quantise(draft.rows()), draft.int8(_IN, OUT)
+    if op == "MatMulInteger":
+        return draft.model(draft.node("Cast", draft.node(op, steps, weight), to=TensorProto.FLOAT))
+    scale, zero = draft.constant(0.02, np.float32), draft.constant(INT8_ZERO)
+    return draft.model(draft.dequantise(draft.node(op, steps, scale, zero, weight, scale, zero, scale, zero)))
+
+
+def half_body_with_float_scale() -> ModelProto:
+    """Return a float16 Conv, opset 19, whose input's pair has float32 scales, which ONNX's types forbid."""
+    draft = Draft()
+    half = draft.node("Cast", "input", to=TensorProto.FLOAT16)
+    return draft.model(draft.conv(draft.qdq(half)), 19)
+
+
+GOOD: dict[str, Callable[[], ModelProto]] = {
+    "a Conv": convolution,
+    "a Conv with axis -4": lambda: convolution_with(axis=-4),
+    "a Conv with one scale": lambda: convolution_with(scale=0.01),
+    "a Conv without zero points of its weight": lambda: convolution_with(zero=None),
+    "a depthwise Conv": depthwise,
+    "a float16 Conv at opset 19": lambda: convolution(opset=19, dtype=np.float16),
+    "a feed-forward with one shared pair": feed_forward,
+    "a MatMul with axis -1": lambda: product(-1),
+    "a MatMul with its weight on the left": lambda: product(0, left=True),
+    "a Gemm": lambda: gemm(1, transposed=False),
+    "a transposed Gemm": lambda: gemm(0, transposed=True),
+    "DepthToSpace after the pair": lambda: moved("DepthToSpace", channels=2, blocksize=2),
+    "MaxPool after the pair": lambda: moved("MaxPool", kernel_shape=[2, 2]),
+    "Slice after the pair": lambda: moved("Slice", [0], [16], [2]),
+    "Transposes inside the pair and after the weight": moved_while_int8,
+    "a quantised output of a quantised Conv": both_ends,
+    "a float weight with a pair": float_weight_with_pair,
+    "a quantised skipped branch": skipped_branch,
+    "constants of nodes": constants_of_nodes,
+    "an int8 bias": lambda: quantised_bias(np.int8),
+    "no quantisation": unquantised,
+}
+"""Graphs in which nothing is found."""
+
+BAD: dict[str, tuple[str, Callable[[], ModelProto]]] = {
+    "no opset": ("ONX001", lambda: convolution(opset=None)),
+    "opset 12": ("ONX002", lambda: convolution(opset=12)),
+    "float32 scales of a float16 tensor": ("ONX003", half_body_with_float_scale),
+    "an asymmetric activation": ("QDQ101", lambda: convolution(zero=np.int8(3))),
+    "an asymmetric weight": ("QDQ101", lambda: convolution_with(zero=np.full(OUT, 2, np.int8))),
+    "uint8 with zero point 128": ("QDQ102", lambda: convolution(zero=np.uint8(128))),
+    "a uint8 weight": ("QDQ102", lambda: other_weight_type("UINT8")),
+    "an int16 weight": ("QDQ102", lambda: other_weight_type("INT16")),
+    "a UINT4 weight": ("QDQ102", lambda: other_weight_type("UINT4")),
+    "a FLOAT8 weight": ("QDQ102", lambda: other_weight_type("FLOAT8E4M3FN")),
+    "uint8 with zero point 0": ("QDQ103", lambda: convolution(zero=np.uint8(0))),
+    "no zero point": ("QDQ103", lambda: convolution(zero=None)),
+    "an INT4 weight": ("QDQ103", lambda: other_weight_type("INT4")),
+    "an int32 bias": ("QDQ104", lambda: quantised_bias(np.int32)),
+    "a scale of 0": ("QDQ105", lambda: convolution(scale=0.0)),
+    "a negative scale of one channel": ("QDQ105", lambda: convolution_with(scale=filled(-0.01))),
+    "a scale that is NaN": ("QDQ105", lambda: convolution_with(scale=filled(np.nan))),
+    "an infinite scale": ("QDQ106", lambda: convolution(scale=np.inf)),
+    "a computed scale": ("QDQ107", computed_scale),
+    "too few scales": ("QDQ108", lambda: convolution_with(scale=np.full(4, 0.01))),
+    "too many zero points": ("QDQ109", lambda: convolution(zero=np.zeros(8, np.int8))),
+    "one zero point for many scales": ("QDQ109", lambda: convolution_with(zero=INT8_ZERO)),
+    "a uint8 zero point of int8": ("QDQ110", lambda: mixed_zero_points(INT8_ZERO, np.uint8(0))),
+    "blocks": ("QDQ111", blocked_weight),
+    "per-channel activation": (
+        "QDQ112",
+        lambda: convolution(scale=np.full(_IN, 0.02), zero=np.zeros(_IN, np.int8), axis=1),
+    ),
+    "a list of one activation scale": (
+        "QDQ112",
+        lambda: convolution(scale=np.full(1, 0.02), zero=np.zeros(1, np.int8)),
+    ),
+    "float16 scales at opset 17": ("QDQ113", lambda: convolution(dtype=np.float16)),
+    "MatMulInteger": ("QDQ201", lambda: integer_operator("MatMulInteger")),
+    "QLinearMatMul": ("QDQ201", lambda: integer_operator("QLinearMatMul")),
+    "DynamicQuantizeLinear": ("QDQ201", lambda: integer_operator("DynamicQuantizeLinear")),
+    "an int8 constant behind Transpose": ("QDQ202", lambda: int8_constant_behind("Transpose", perm=[1, 0])),
+    "int8 constants behind Concat": ("QDQ202", lambda: int8_constant_behind("Concat", axis=1)),
+    "a QuantizeLinear nobody reads": ("QDQ203", lambda: dangling(to_output=False)),
+    "a quantised output": ("QDQ203", lambda: dangling(to_output=True)),
+    "a Cast to int8": ("QDQ204", cast_to_int8),
+    "an int8 input": ("QDQ204", int8_input),
+    "two scales in a pair": ("QDQ205", two_scales),
+    "a Conv weight along axis 1": ("QDQ206", lambda: convolution_with(axis=1)),
+    "a MatMul weight along axis 0": ("QDQ206", lambda: product(0)),
+    "a left MatMul weight along axis 1": ("QDQ206", lambda: product(1, left=True)),
+    "a Gemm weight along axis 0": ("QDQ206", lambda: gemm(0, transposed=False)),
+    "a transposed Gemm weight along axis 1": ("QDQ206", lambda: gemm(1, transposed=True)),
+    "only a Conv weight": ("QDQ207", lambda: one_side(weight=True)),
+    "only a MatMul weight": ("QDQ207", lambda: one_side(weight=True, conv=False)),
+    "only a Conv input": ("QDQ208", lambda: one_side(weight=False)),
+    "only a MatMul input": ("QDQ208", lambda: one_side(weight=False, conv=False)),
+    "both branches of a residual sum": ("QDQ209", lambda: residual(branch=True)),
+    "outputs only": ("QDQ210", outputs_only),
+    "the input of Softmax": ("QDQ210", around_softmax),
+    "a tensor quantised twice": ("QDQ211", lambda: quantised_twice(0.02)),
+    "a tensor quantised twice with two scales": ("QDQ211", lambda: quantised_twice(0.05)),
+}
+"""Graphs that break one rule each, with its id."""
+
+UGLY: dict[str, Callable[[], ModelProto]] = {
+    "Relu after the pair": lambda: moved("Relu"),
+    "Resize after the pair": lambda: moved(
+        "Resize", np.zeros(0, np.float32), np.array([1, 1, 2, 2], np.float32), mode="nearest"
+    ),
+    "Pad after the pair": lambda: moved("Pad", [0, 0, 1, 1, 0, 0, 1, 1]),
+}
+"""Graphs whose pair is misplaced, so that their Conv is quantised on one side only: two rules are broken."""
