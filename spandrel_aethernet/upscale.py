@@ -60,7 +60,7 @@ def upscale_file(
 ) -> Picture:
     """Upscale one file and return what was written.
 
-    Depth, grey or colour, alpha, EXIF (its orientation too) and ICC profile are those of the source.
+    Depth, grey or colour, alpha, EXIF (of a TIFF only its orientation) and ICC profile are the source's.
     `tile` and `overlap` are in input pixels; None lets the backend choose. `on_start` is given the
     number of tiles, `on_tile` is called after each. Raises `ImageError` or `OutputError`; then
     nothing is written, and what can be known before the network runs is raised before.

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-OPTIONAL = ("onnx", "onnxruntime", "onnxscript", "tensorrt", "tensorrt_rtx")
+OPTIONAL = ("onnx", "onnxruntime", "onnxscript", "skimage", "tensorrt", "tensorrt_rtx")
 
 
 def run_python(code: str) -> str:
