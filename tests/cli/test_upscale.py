@@ -177,9 +177,15 @@ def test_wrong_usage_exits_with_2(arguments: list[str], aethernet: Callable[...,
 
 
 def start(*arguments: object, limit: int | None = None) -> subprocess.Popen[str]:
+    def prepare() -> None:
+        # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if limit is not None:
+            limit_file_size(limit)()
+
     return subprocess.Popen(
         [sys.executable, "-m", "spandrel_aethernet", "upscale", *map(str, arguments)],
-        preexec_fn=limit_file_size(limit) if limit else None,  # noqa: PLW1509  (the child runs nothing else)
+        preexec_fn=prepare,  # noqa: PLW1509  (the child runs nothing else)
         stderr=subprocess.PIPE,
         text=True,
     )
