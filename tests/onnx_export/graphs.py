@@ -2,94 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-INT8_ZERO = np.int8(0)
-OUT = 16
-_IN = 8
-
-
-class Draft:
-    """A graph being written, from `input`, N x 8 x H x W. Every method adds a node and returns its output."""
-
-    def __init__(self, dtype: type[np.floating] = np.float32) -> None:
-        self.dtype = dtype
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
-        self._numbers = np.random.default_rng(0)
-
-    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """Add an operator with one output."""
-        name = f"{op}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [f"{name}_out"], name=name, **attributes))
-        return f"{name}_out"
-
-    def constant(self, value: Any, dtype: Any = None) -> str:
-        """Add an initializer."""
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
-        return name
-
-    def int8(self, *shape: int) -> str:
-        """Add an initializer of random int8 steps."""
-        return self.constant(self._numbers.integers(-127, 128, shape), np.int8)
-
-    def floats(self, *shape: int) -> str:
-        """Add an initializer of random floats."""
-        return self.constant(self._numbers.normal(size=shape), self.dtype)
-
-    def quantise(self, x: str, scale: Any = 0.02, zero: Any = INT8_ZERO, **attributes: Any) -> str:
-        """Add QuantizeLinear; a `zero` of None leaves the zero point out."""
-        return self._linear("QuantizeLinear", x, scale, zero, attributes)
-
-    def dequantise(self, x: str, scale: Any = 0.02, zero: Any = INT8_ZERO, **attributes: Any) -> str:
-        """Add DequantizeLinear; a `zero` of None leaves the zero point out."""
-        return self._linear("DequantizeLinear", x, scale, zero, attributes)
-
-    def qdq(self, x: str, scale: Any = 0.02, zero: Any = INT8_ZERO, **attributes: Any) -> str:
-        """Add a pair."""
-        return self.dequantise(self.quantise(x, scale, zero, **attributes), scale, zero, **attributes)
-
-    def weight(self, shape: Sequence[int], axis: int = 0, *, scale: Any = None, zero: Any = "zeros") -> str:
-        """Add an int8 weight with one scale for each channel of `axis`."""
-        scale = np.full(shape[axis], 0.01) if scale is None else scale
-        zero = np.zeros(np.shape(scale), np.int8) if isinstance(zero, str) else zero
-        return self.dequantise(self.int8(*shape), scale, zero, axis=axis)
-
-    def conv(self, x: str, weight: str | None = None, bias: str | None = None) -> str:
-        """Add a Conv of 3x3, 8 to 16 channels unless its weight says otherwise."""
-        weight = weight or self.weight((OUT, _IN, 3, 3))
-        return self.node("Conv", x, weight, *([bias] if bias else []), pads=[1] * 4)
-
-    def rows(self, x: str = "input") -> str:
-        """Add a Transpose that makes channels the last axis, for a MatMul."""
-        return self.node("Transpose", x, perm=[0, 2, 3, 1])
-
-    def model(
-        self, output: str, opset: int | None = 17, *, types: tuple[str, str] | None = None
-    ) -> ModelProto:
-        """Return the graph with one output; `types` are ONNX's names of the input's and the output's type."""
-        default = "FLOAT16" if self.dtype is np.float16 else "FLOAT"
-        given, made = (TensorProto.DataType.Value(name) for name in types or (default, default))
-        graph = helper.make_graph(
-            self.nodes,
-            "tiny",
-            [helper.make_tensor_value_info("input", given, ["N", _IN, "H", "W"])],
-            [helper.make_tensor_value_info(output, made, list("abcd"))],
-            self.constants,
-        )
-        opsets = [helper.make_opsetid("", opset)] if opset else [helper.make_opsetid("com.microsoft", 1)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=8)
-
-    def _linear(self, op: str, x: str, scale: Any, zero: Any, attributes: dict[str, Any]) -> str:
-        scale = scale if isinstance(scale, str) else self.constant(scale, self.dtype)
-        zeros = () if zero is None else (zero if isinstance(zero, str) else self.constant(zero),)
-        return self.node(op, x, scale, *zeros, **attributes)
+from .draft import IN, INT8_ZERO, OUT, Draft
 
 
 def filled(value: float, *, at: int = 3) -> NDArray[Any]:
@@ -108,7 +28,7 @@ def convolution(*, opset: int | None = 17, dtype: type[np.floating] = np.float32
 def convolution_with(**weight: Any) -> ModelProto:
     """Return a quantised Conv whose weight is made with `weight`."""
     draft = Draft()
-    return draft.model(draft.conv(draft.qdq("input"), draft.weight((OUT, _IN, 3, 3), **weight)))
+    return draft.model(draft.conv(draft.qdq("input"), draft.weight((OUT, IN, 3, 3), **weight)))
 
 
 def product(axis: int, *, left: bool = False) -> ModelProto:
@@ -117,14 +37,14 @@ def product(axis: int, *, left: bool = False) -> ModelProto:
     if left:
         flat = draft.node("Reshape", "input", draft.constant([1, 1, 64, -1], np.int64))
         return draft.model(draft.node("MatMul", draft.weight((OUT, 64), axis), draft.qdq(flat)))
-    return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), draft.weight((_IN, OUT), axis)))
+    return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), draft.weight((IN, OUT), axis)))
 
 
 def gemm(axis: int, *, transposed: bool) -> ModelProto:
     """Return a quantised Gemm."""
     draft = Draft()
     flat = draft.node("Flatten", draft.node("GlobalAveragePool", "input"))
-    shape = (OUT, _IN) if transposed else (_IN, OUT)
+    shape = (OUT, IN) if transposed else (IN, OUT)
     made = draft.node(
         "Gemm", draft.qdq(flat), draft.weight(shape, axis), draft.floats(OUT), transB=transposed
     )
@@ -134,13 +54,13 @@ def gemm(axis: int, *, transposed: bool) -> ModelProto:
 def feed_forward() -> ModelProto:
     """Return two MatMuls that share a pair, and a Conv before them inside a residual sum."""
     draft = Draft()
-    body = draft.node("Add", "input", draft.conv(draft.qdq("input"), draft.weight((_IN, _IN, 3, 3))))
+    body = draft.node("Add", "input", draft.conv(draft.qdq("input"), draft.weight((IN, IN, 3, 3))))
     shared = draft.qdq(draft.rows(body))
-    gate, main = (draft.node("MatMul", shared, draft.weight((_IN, OUT), 1)) for _ in range(2))
+    gate, main = (draft.node("MatMul", shared, draft.weight((IN, OUT), 1)) for _ in range(2))
     return draft.model(draft.node("Mul", draft.node("Sigmoid", gate), main))
 
 
-def moved(op: str, *constants: Any, channels: int = _IN, **attributes: Any) -> ModelProto:
+def moved(op: str, *constants: Any, channels: int = IN, **attributes: Any) -> ModelProto:
     """Return a quantised Conv with an operator between its input's pair and itself."""
     draft = Draft()
     inputs = [draft.constant(constant) for constant in constants]
@@ -153,7 +73,7 @@ def moved_while_int8() -> ModelProto:
     draft = Draft()
     x = draft.dequantise(draft.rows(draft.quantise("input")))
     return draft.model(
-        draft.node("MatMul", x, draft.node("Transpose", draft.weight((OUT, _IN), 0), perm=[1, 0]))
+        draft.node("MatMul", x, draft.node("Transpose", draft.weight((OUT, IN), 0), perm=[1, 0]))
     )
 
 
@@ -167,7 +87,7 @@ def both_ends() -> ModelProto:
 def float_weight_with_pair() -> ModelProto:
     """Return a Conv whose weight is stored as floats and quantised by a pair of its own."""
     draft = Draft()
-    weight = draft.qdq(draft.floats(OUT, _IN, 3, 3), filled(0.01), np.zeros(OUT, np.int8), axis=0)
+    weight = draft.qdq(draft.floats(OUT, IN, 3, 3), filled(0.01), np.zeros(OUT, np.int8), axis=0)
     return draft.model(draft.conv(draft.qdq("input"), weight))
 
 
@@ -180,21 +100,21 @@ def residual(*, branch: bool) -> ModelProto:
     """Return a Conv in a residual sum whose skipped branch is quantised, the other one too if asked."""
     draft = Draft()
     shared = draft.qdq("input")
-    made = draft.conv(shared, draft.weight((_IN, _IN, 3, 3)))
+    made = draft.conv(shared, draft.weight((IN, IN, 3, 3)))
     return draft.model(draft.node("Relu", draft.node("Add", shared, draft.qdq(made) if branch else made)))
 
 
 def depthwise() -> ModelProto:
     """Return a quantised Conv with a channel a group."""
     draft = Draft()
-    made = draft.node("Conv", draft.qdq("input"), draft.weight((_IN, 1, 3, 3)), group=_IN, pads=[1] * 4)
+    made = draft.node("Conv", draft.qdq("input"), draft.weight((IN, 1, 3, 3)), group=IN, pads=[1] * 4)
     return draft.model(made)
 
 
 def unquantised() -> ModelProto:
     """Return a float Conv."""
     draft = Draft()
-    return draft.model(draft.conv("input", draft.floats(OUT, _IN, 3, 3)))
+    return draft.model(draft.conv("input", draft.floats(OUT, IN, 3, 3)))
 
 
 def constants_of_nodes() -> ModelProto:
@@ -202,7 +122,7 @@ def constants_of_nodes() -> ModelProto:
     draft = Draft()
     scale = draft.node("Constant", value_float=0.02)
     none: NDArray[np.int8] = np.zeros((), np.int8)
-    ones: NDArray[np.int8] = np.ones((OUT, _IN, 3, 3), np.int8)
+    ones: NDArray[np.int8] = np.ones((OUT, IN, 3, 3), np.int8)
     zero, steps = (draft.node("Constant", value=numpy_helper.from_array(value)) for value in (none, ones))
     return draft.model(draft.conv(draft.qdq("input", scale, zero), draft.dequantise(steps, scale, zero)))
 
@@ -211,7 +131,7 @@ def other_weight_type(name: str) -> ModelProto:
     """Return a MatMul, opset 21, whose weight is stored as another quantised type."""
     draft = Draft()
     number = TensorProto.DataType.Value(name)
-    steps = helper.make_tensor("steps", number, (_IN, OUT), [0] * (_IN * OUT))
+    steps = helper.make_tensor("steps", number, (IN, OUT), [0] * (IN * OUT))
     zeros = helper.make_tensor("zeros", number, (OUT,), [0] * OUT)
     draft.constants += [steps, zeros]
     weight = draft.dequantise("steps", filled(0.01), "zeros", axis=1)
@@ -243,7 +163,7 @@ def blocked_weight() -> ModelProto:
     """Return a MatMul, opset 21, whose int8 weight has a scale for each four rows."""
     draft = Draft()
     scales = np.full((2, OUT), 0.01)
-    weight = draft.dequantise(draft.int8(_IN, OUT), scales, np.zeros((2, OUT), np.int8), axis=0, block_size=4)
+    weight = draft.dequantise(draft.int8(IN, OUT), scales, np.zeros((2, OUT), np.int8), axis=0, block_size=4)
     return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), weight), 21)
 
 
@@ -251,9 +171,9 @@ def int8_constant_behind(op: str, **attributes: Any) -> ModelProto:
     """Return a MatMul whose int8 weight goes through an operator before it is dequantised."""
     draft = Draft()
     if op == "Transpose":
-        steps = draft.node(op, draft.int8(OUT, _IN), **attributes)
+        steps = draft.node(op, draft.int8(OUT, IN), **attributes)
     else:
-        steps = draft.node(op, draft.int8(_IN, OUT // 2), draft.int8(_IN, OUT // 2), **attributes)
+        steps = draft.node(op, draft.int8(IN, OUT // 2), draft.int8(IN, OUT // 2), **attributes)
     weight = draft.dequantise(steps, filled(0.01), np.zeros(OUT, np.int8), axis=1)
     return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), weight))
 
@@ -289,7 +209,7 @@ def two_scales() -> ModelProto:
 def one_side(*, weight: bool, conv: bool = True) -> ModelProto:
     """Return a Conv or MatMul with only its weight or only its input quantised."""
     draft = Draft()
-    shape, axis = ((OUT, _IN, 3, 3), 0) if conv else ((_IN, OUT), 1)
+    shape, axis = ((OUT, IN, 3, 3), 0) if conv else ((IN, OUT), 1)
     x = "input" if conv else draft.rows()
     x = x if weight else draft.qdq(x)
     factor = draft.weight(shape, axis) if weight else draft.floats(*shape)
@@ -299,7 +219,7 @@ def one_side(*, weight: bool, conv: bool = True) -> ModelProto:
 def outputs_only() -> ModelProto:
     """Return a float Conv whose output is quantised."""
     draft = Draft()
-    return draft.model(draft.node("Relu", draft.qdq(draft.conv("input", draft.floats(OUT, _IN, 3, 3)))))
+    return draft.model(draft.node("Relu", draft.qdq(draft.conv("input", draft.floats(OUT, IN, 3, 3)))))
 
 
 def around_softmax() -> ModelProto:
@@ -321,7 +241,7 @@ def integer_operator(op: str) -> ModelProto:
     if op == "DynamicQuantizeLinear":
         draft.nodes.append(helper.make_node(op, ["input"], ["steps", "scale", "zero"], name=op))
         return draft.model(draft.node("Relu", draft.dequantise("steps", "scale", "zero")))
-    steps, weight = draft.quantise(draft.rows()), draft.int8(_IN, OUT)
+    steps, weight = draft.quantise(draft.rows()), draft.int8(IN, OUT)
     if op == "MatMulInteger":
         return draft.model(draft.node("Cast", draft.node(op, steps, weight), to=TensorProto.FLOAT))
     scale, zero = draft.constant(0.02, np.float32), draft.constant(INT8_ZERO)
@@ -387,7 +307,7 @@ BAD: dict[str, tuple[str, Callable[[], ModelProto]]] = {
     "blocks": ("QDQ111", blocked_weight),
     "per-channel activation": (
         "QDQ112",
-        lambda: convolution(scale=np.full(_IN, 0.02), zero=np.zeros(_IN, np.int8), axis=1),
+        lambda: convolution(scale=np.full(IN, 0.02), zero=np.zeros(IN, np.int8), axis=1),
     ),
     "a list of one activation scale": (
         "QDQ112",

@@ -21,7 +21,8 @@ from spandrel_aethernet.errors import OnnxError
 from spandrel_aethernet.onnx_export.lint import RULES, lint_file, lint_model
 from spandrel_aethernet.onnx_export.lint_format import LAST_RULE
 
-from .graphs import BAD, GOOD, OUT, UGLY, Draft, convolution, depthwise, feed_forward, gemm, product
+from .draft import OUT, Draft
+from .graphs import BAD, GOOD, UGLY, convolution, depthwise, feed_forward, gemm, product
 from .rtx import Verdict, verdicts
 
 EVERY: Mapping[str, Callable[[], ModelProto]] = GOOD | {name: make for name, (_, make) in BAD.items()} | UGLY
