@@ -1,4 +1,4 @@
-"""Forward passes of the not fused and the fused network, side by side in one run."""
+"""Forward passes of several networks, side by side in one run."""
 
 from __future__ import annotations
 
@@ -8,57 +8,67 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .network import AetherNet
+
+Forward = Callable[[NDArray[np.float32]], object]
+"""Runs a network on N x C x H x W, values 0..1, and returns when the output is there."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Median seconds of one forward pass on a square image, and how many times faster fused is."""
+    """Median seconds of one forward pass of each network on a square image."""
 
     side: int
-    not_fused: float
-    fused: float
+    seconds: Sequence[float]
 
     @property
-    def ratio(self) -> float:
-        """Not fused over fused."""
-        return self.not_fused / self.fused
+    def ratios(self) -> list[float]:
+        """How many times as fast as the first each network is."""
+        return [self.seconds[0] / one for one in self.seconds]
 
 
-@torch.inference_mode()
-def compare_forms(
-    network: AetherNet,
+def time_in_turns(
+    networks: Sequence[Forward],
+    channels: int,
     sides: Sequence[int],
     *,
     repeats: int = 7,
-    device: torch.device | None = None,
     on_pass: Callable[[], object] = lambda: None,
 ) -> list[Timing]:
-    """Time a not fused network against its fused copy on random images of each side in pixels.
+    """Time networks on the same random images of each side in pixels.
 
-    The two take turns, so that what else the machine does weighs on both alike; one pass of each per
-    size is not counted. `on_pass` is called after each pass.
+    They take turns, so that what else the machine does weighs on all alike; one pass of each per size is
+    not counted. `on_pass` is called after each pass.
     """
-    device = device or torch.device("cpu")
-    forms = [form.eval().to(device) for form in (copy.deepcopy(network), network.fuse())]
     timings: list[Timing] = []
     for side in sides:
-        image = torch.rand(1, network.in_chans, side, side, device=device)
-        image = image.contiguous(memory_format=torch.channels_last)
-        seconds: tuple[list[float], list[float]] = ([], [])
+        image = np.random.default_rng(0).random((1, channels, side, side), dtype=np.float32)
+        turns: list[list[float]] = []
         for _ in range(repeats + 1):
-            for form, measured in zip(forms, seconds, strict=True):
-                measured.append(_seconds(form, image))
+            turns.append([])
+            for network in networks:
+                start = time.perf_counter()
+                network(image)
+                turns[-1].append(time.perf_counter() - start)
                 on_pass()
-        timings.append(Timing(side, *(statistics.median(measured[1:]) for measured in seconds)))
+        medians = [statistics.median(seconds) for seconds in zip(*turns[1:], strict=True)]
+        timings.append(Timing(side, medians))
     return timings
 
 
-def _seconds(network: AetherNet, image: torch.Tensor) -> float:
-    start = time.perf_counter()
-    network(image)
-    if image.is_cuda:
-        torch.cuda.synchronize(image.device)
-    return time.perf_counter() - start
+def both_forms(network: AetherNet, device: torch.device) -> list[Forward]:
+    """Return a not fused network and its fused copy, ready to run on `device`."""
+    return [_forward(form.eval().to(device), device) for form in (copy.deepcopy(network), network.fuse())]
+
+
+def _forward(network: AetherNet, device: torch.device) -> Forward:
+    @torch.inference_mode()
+    def forward(image: NDArray[np.float32]) -> object:
+        tensor = torch.from_numpy(image).to(device, memory_format=torch.channels_last)
+        return network(tensor).cpu()
+
+    return forward

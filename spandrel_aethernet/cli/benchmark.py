@@ -1,12 +1,16 @@
-"""`aethernet benchmark`: not fused against fused, side by side."""
+"""`aethernet benchmark`: forward passes side by side."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
+from ..backends.choose import open_model
 from ..backends.pytorch import choose_device
-from ..benchmark import compare_forms
+from ..benchmark import Forward, Timing, both_forms, time_in_turns
 from ..checkpoint import read_checkpoint
+from ..compare import check_alike
 from ..data import DEMO_MODEL
 from ..errors import CheckpointError
 from ..model_file import named, read_state_dict
@@ -18,16 +22,18 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "benchmark",
-        "time forward passes of the not fused and the fused network side by side",
+        "time forward passes side by side: not fused and fused, or any model files",
         "aethernet benchmark",
         "aethernet benchmark aether_medium_4x.pth --sizes 64 256 --device cuda --json",
+        "aethernet benchmark fp32.onnx fp32_int8.onnx --sizes 256 512",
     )
     parser.add_argument(
-        "file",
-        nargs="?",
+        "files",
+        nargs="*",
         type=path,
-        default=DEMO_MODEL,
-        help="not fused checkpoint (default: the demo model)",
+        default=[DEMO_MODEL],
+        metavar="FILE",
+        help="one not fused checkpoint (default: the demo model), or several checkpoints and ONNX files",
     )
     parser.add_argument(
         "--sizes",
@@ -38,37 +44,56 @@ def add_parser(subparsers: Subparsers) -> None:
         help="sides of the square input in pixels",
     )
     parser.add_argument("--repeats", type=count, default=7, help="counted passes of each (default: 7)")
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, mps")
+    parser.add_argument("--device", default="cpu", help="for checkpoints: cpu (default), cuda, mps")
     parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print medians and ratios."""
-    with named(arguments.file):
-        checkpoint = read_checkpoint(read_state_dict(arguments.file))
-        if checkpoint.info.fused:
-            raise CheckpointError("the file is fused already: give a not fused one to compare")
-    device = choose_device(arguments.device)
+    if len(arguments.files) == 1:
+        names = ["not fused", "fused"]
+        networks, channels = _forms(arguments.files[0], arguments.device)
+    else:
+        names = [file.name for file in arguments.files]
+        networks, channels = _models(arguments.files, arguments.device)
     with progress() as bars:
-        task = bars.add_task("passes", total=2 * len(arguments.sizes) * (arguments.repeats + 1))
-        timings = compare_forms(
-            checkpoint.network(),
+        passes = len(networks) * len(arguments.sizes) * (arguments.repeats + 1)
+        task = bars.add_task("passes", total=passes)
+        timings = time_in_turns(
+            networks,
+            channels,
             arguments.sizes,
             repeats=arguments.repeats,
-            device=device,
             on_pass=lambda: bars.advance(task),
         )
     if arguments.json:
-        rows = [{**vars(timing), "ratio": timing.ratio} for timing in timings]
-        print_json({"file": str(arguments.file), "device": str(device), "timings": rows})
+        rows = [{**vars(timing), "ratios": timing.ratios} for timing in timings]
+        print_json({"files": [str(file) for file in arguments.files], "networks": names, "timings": rows})
         return 0
-    OUT.print(
-        f"{'input':>11}  {'not fused':>10}  {'fused':>10}  ratio   (medians of {arguments.repeats}, {device})"
-    )
+    _print_table(names, timings, arguments.repeats)
+    return 0
+
+
+def _forms(file: Path, device: str) -> tuple[list[Forward], int]:
+    with named(file):
+        checkpoint = read_checkpoint(read_state_dict(file))
+        if checkpoint.info.fused:
+            raise CheckpointError("the file is fused already: give a not fused one, or several files")
+    network = checkpoint.network()
+    return both_forms(network, choose_device(device)), network.in_chans
+
+
+def _models(files: Sequence[Path], device: str) -> tuple[list[Forward], int]:
+    models = [open_model(file, device="auto" if file.suffix.lower() == ".onnx" else device) for file in files]
+    check_alike(models)
+    return [model.backend for model in models], models[0].backend.channels
+
+
+def _print_table(names: Sequence[str], timings: Sequence[Timing], repeats: int) -> None:
+    width = max(map(len, names))
+    OUT.print(f"{'input':>11}  {'network':<{width}}  {'median':>10}  speed   (medians of {repeats})")
     for timing in timings:
         size = f"{timing.side}×{timing.side}"
-        OUT.print(
-            f"{size:>11}  {timing.not_fused * 1e3:7.1f} ms  {timing.fused * 1e3:7.1f} ms  {timing.ratio:5.2f}"
-        )
-    return 0
+        for name, seconds, ratio in zip(names, timing.seconds, timing.ratios, strict=True):
+            OUT.print(f"{size:>11}  {name:<{width}}  {seconds * 1e3:7.1f} ms  {ratio:5.2f}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -39,8 +41,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--preset",
         choices=("tensorrt", "onnxruntime"),
-        default="tensorrt",
-        help="which operators are INT8 (default: tensorrt)",
+        help="which operators are INT8 (default: tensorrt for fp16-int8, which no CPU runs well, else "
+        "onnxruntime)",
     )
     parser.add_argument(
         "--calibrate",
@@ -94,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         OUT.print(
             f"int8       {sources.total()} operators ({report.metadata.preset}); input ranges: {ranges}"
         )
+        OUT.print(f"float      {', '.join(_in_short(report.metadata.float_operators))}")
     for agreement in report.agreements:
         shape = "×".join(map(str, agreement.shape))
         most = f"{agreement.largest_difference:.2g} at most"
@@ -102,6 +105,12 @@ def run(arguments: argparse.Namespace) -> int:
         ERR.print("not verified, as asked")
     OUT.print(f"wrote      {report.path}: {report.metadata.precision}, opset {report.opset}")
     return 0
+
+
+def _in_short(modules: Sequence[str]) -> list[str]:
+    """Count the modules that every block has as one: `16 conv.fused_conv`."""
+    parts = Counter(re.sub(r"^layers\.\d+\.\d+\.", "", module) for module in modules)
+    return [f"{count} {part}" if count > 1 else part for part, count in parts.items()]
 
 
 def _profile(arguments: argparse.Namespace) -> Profile:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..ranges import TrainedRanges
 from .deploy import Product
-from .plan import QuantisedOp
+from .plan import QuantisedOp, on_grid
 
 _STEPS = 127
 """Positive steps of a symmetric int8 activation."""
@@ -69,7 +69,7 @@ def _learned(op: QuantisedOp, ranges: TrainedRanges | None) -> float | None:
 
 
 def _weight_scale(weight: Tensor, axis: int, op: QuantisedOp, ranges: TrainedRanges | None) -> Tensor:
-    if ranges and op.learned_weights and all(module in ranges.weight_scales for module in op.learned_weights):
+    if ranges and on_grid(op, ranges):
         return torch.tensor([step for module in op.learned_weights for step in ranges.weight_scales[module]])
     others = [dim for dim in range(weight.ndim) if dim != axis]
     scale = weight.abs().amax(dim=others) / _STEPS

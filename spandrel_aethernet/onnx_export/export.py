@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,17 +11,16 @@ from typing import Literal
 
 import onnx
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import __version__
 from ..atomic import check_target, replacing
-from ..checkpoint import Checkpoint, Weights, read_checkpoint
+from ..checkpoint import Weights, read_checkpoint
 from ..data import PHOTOGRAPHS, half_size
 from ..errors import AetherError, OutputError
 from ..images.colour import feed_for, to_network
 from ..images.files import format_of, read_picture
 from ..model_file import named, read_state_dict
-from ..network import AetherNet
 from .calibrate import OpScales, find_scales
 from .deploy import deployable
 from .graph import NEWEST_OPSET, OLDEST_OPSET, float_graph
@@ -33,7 +33,7 @@ from .verify import Agreement, verify
 
 Precision = Literal["fp32", "fp16", "fp32-int8", "fp16-int8"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "fp32-int8", "fp16-int8")
-_CALIBRATION_SIDE = 192
+_CALIBRATION_SIDE = 128
 """Calibration images are cropped to at most this side in pixels."""
 
 
@@ -53,6 +53,14 @@ def default_opset(precision: Precision) -> int:
     return 20 if precision == "fp16-int8" else 17
 
 
+def default_preset(precision: Precision) -> str:
+    """Return `tensorrt` for `fp16-int8`, else the preset that also runs well on a CPU.
+
+    ONNX Runtime has slow kernels for most FP16 operators on a CPU and for a depthwise kernel with Q/DQ.
+    """
+    return "tensorrt" if precision == "fp16-int8" else "onnxruntime"
+
+
 def export_onnx(
     source: Path,
     target: Path,
@@ -60,7 +68,7 @@ def export_onnx(
     precision: Precision = "fp32-int8",
     opset: int | None = None,
     profile: Profile | None = None,
-    preset: str = "tensorrt",
+    preset: str | None = None,
     calibration: Path | None = None,
     weights: Weights = "grid",
     verified: bool = True,
@@ -71,31 +79,46 @@ def export_onnx(
     """Write `source`, a checkpoint in any layout, as the ONNX file `target`.
 
     The bare network is exported, fused: N x C x H x W, values 0..1, nothing clamped or padded. INT8
-    files quantise the operators of `preset`; ranges that training left win, the rest is calibrated on
-    the bundled photographs or the images of the folder `calibration`. The file takes its name once
-    ONNX Runtime agrees with PyTorch. `on_step` is given the name of each step and how often
-    `on_progress` will be called in it. Raises `CheckpointError`, `OnnxError`, `ImageError` or
+    files quantise the operators of `preset` (default: `default_preset`); ranges that training left win,
+    the rest is calibrated on the bundled photographs or the images of the folder `calibration`. The file
+    takes its name once ONNX Runtime agrees with PyTorch. `on_step` is given the name of each step and how
+    often `on_progress` will be called in it. Raises `CheckpointError`, `OnnxError`, `ImageError` or
     `OutputError`, and then nothing is written.
     """
     profile = profile or Profile()
     opset = default_opset(precision) if opset is None else opset
+    preset = preset or default_preset(precision)
     _check(target, precision, opset, force=force)
     with named(source):
         checkpoint = read_checkpoint(read_state_dict(source), weights=weights)
     network = checkpoint.network()
-    float_network = deployable(network)
+    int8 = precision.endswith("int8")
+    float_network = deployable(network, merged=int8)
     images = _calibration_images(calibration, network.in_chans)
     scales: list[OpScales] = []
-    if precision.endswith("int8"):
+    if int8:
         on_step("calibrating", len(images))
-        ops = plan(network.hyperparameters, preset)
+        ops = plan(network.hyperparameters, preset, checkpoint.ranges)
         scales = find_scales(float_network, ops, checkpoint.ranges, images, on_image=on_progress)
     on_step("exporting", 1)
-    typed = deployable(network).half() if precision.startswith("fp16") else float_network
+    typed = copy.deepcopy(float_network).half() if precision.startswith("fp16") else float_network
     model = float_graph(typed, network.in_chans, network.scale, profile, opset)
     if scales:
         model = insert_qdq(model, scales)
-    metadata = _metadata(source, checkpoint, network, precision, preset if scales else None, profile, scales)
+    metadata = Metadata(
+        package_version=__version__,
+        source=source.name,
+        source_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+        variant=checkpoint.info.variant,
+        layout=checkpoint.info.layout,
+        scale=network.scale,
+        channels=network.in_chans,
+        precision=precision,
+        preset=preset if int8 else None,
+        profile=profile,
+        input_ranges={entry.op.module: entry.input_source for entry in scales},
+        float_operators=_others(float_network, scales) if int8 else [],
+    )
     write_metadata(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     on_progress()
@@ -138,25 +161,8 @@ def _middle(path: Path, channels: int) -> Tensor:
     return torch.from_numpy(to_network(crop, feed_for(crop.shape[2], channels)))[:1]
 
 
-def _metadata(
-    source: Path,
-    checkpoint: Checkpoint,
-    network: AetherNet,
-    precision: Precision,
-    preset: str | None,
-    profile: Profile,
-    scales: Sequence[OpScales],
-) -> Metadata:
-    return Metadata(
-        package_version=__version__,
-        source=source.name,
-        source_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
-        variant=checkpoint.info.variant,
-        layout=checkpoint.info.layout,
-        scale=network.scale,
-        channels=network.in_chans,
-        precision=precision,
-        preset=preset,
-        profile=profile,
-        input_ranges={entry.op.module: entry.input_source for entry in scales},
-    )
+def _others(network: nn.Module, scales: Sequence[OpScales]) -> list[str]:
+    """Name the convolutions and products that are not planned."""
+    planned = {entry.op.module for entry in scales}
+    weighted = [name.removesuffix(".weight") for name, part in network.named_parameters() if part.ndim > 1]
+    return [name for name in weighted if name not in planned]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ class Metadata:
     profile: Profile
     input_ranges: Mapping[str, str]
     """Each operator with an int8 input: `learned` or `calibrated`."""
+    float_operators: Sequence[str]
+    """The convolutions and products of an INT8 file that stay float."""
 
 
 def write_metadata(model: onnx.ModelProto, metadata: Metadata) -> None:

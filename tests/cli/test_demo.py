@@ -64,7 +64,10 @@ def test_benchmark_gives_medians_and_ratios(
     timings = json.loads(result.out)["timings"]
     assert [timing["side"] for timing in timings] == [16, 24]
     for timing in timings:
-        assert timing["ratio"] == timing["not_fused"] / timing["fused"]
+        first, second = timing["seconds"]
+        assert timing["ratios"] == [1, first / second]
+    pair = aethernet("benchmark", file, DEMO_MODEL, "--sizes", 16, "--repeats", 1)
+    assert [line.split()[1] for line in pair.out.splitlines()[1:]] == [file.name, DEMO_MODEL.name]
     fused = aethernet("benchmark", checkpoint_file(make_network().fuse().state_dict()))
     assert (fused.code, fused.out) == (1, "")
     assert "is fused already" in fused.err
