@@ -1,11 +1,12 @@
-"""Files that appear under their name whole or not at all."""
+"""Files and folders that appear under their name whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -60,3 +61,46 @@ def _remove(partial: Path, made: list[Path]) -> None:
     with suppress(OSError):  # another file may have come to lie there
         for folder in made:
             folder.rmdir()
+
+
+@contextmanager
+def replacing_folder(target: Path, *, force: bool = False, ours: Callable[[Path], bool]) -> Generator[Path]:
+    """Yield a new folder beside `target`, which takes the target's name when the block ends well.
+
+    An empty folder in the way gives way; one with something in it only if `force` is True and `ours`
+    says that all in it is replaceable. Raises `OutputError` before the block otherwise, and for any
+    OSError inside it; whatever ends the block, nothing else is left.
+    """
+    _check_folder(target, force=force, ours=ours)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    made: list[Path] = []
+    try:
+        made = _make_folders(target.parent)
+        partial.mkdir()
+        yield partial
+        if target.exists():
+            shutil.rmtree(target)
+        partial.rename(target)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial, made)
+        if isinstance(error, OSError) and not isinstance(error, OutputError):
+            raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+        raise
+
+
+def _check_folder(target: Path, *, force: bool, ours: Callable[[Path], bool]) -> None:
+    try:
+        held = next(target.iterdir(), None)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if target.exists():
+            raise OutputError(f"{target} is no folder: give the name of a new one") from error
+        return
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+    if held is None:
+        return
+    if not force:
+        raise OutputError(f"{target} exists and is kept: choose another name, or replace it with --force")
+    if not ours(target):
+        raise OutputError(f"{target} holds other files, such as {held.name}, and is kept: give a new folder")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backends.choose import OpenModel
+from .comparison import Comparison, ImageResult, ModelResult, WorstCrop
 from .errors import AetherError
 from .images.figure import side_by_side
 from .images.metrics import psnr
@@ -25,82 +24,6 @@ BORDER = 2
 CROP = 128
 ZOOM = 3
 _LABEL_LENGTH = 30
-
-
-@dataclass(frozen=True)
-class ImageResult:
-    """One model on one image.
-
-    `psnr` (dB) and `ssim` are against the original. `difference_psnr` (dB, infinite if equal) and
-    `largest_difference` (steps of 8 bits) are against the first model's output. `seconds` is the median.
-    """
-
-    image: str
-    psnr: float
-    ssim: float
-    difference_psnr: float
-    largest_difference: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class WorstCrop:
-    """Where a model's output is farthest from what it is compared with: labelled H x W x 3 panels."""
-
-    image: str
-    error: float
-    panels: Sequence[tuple[str, NDArray[np.uint8]]]
-
-
-@dataclass(frozen=True)
-class ModelResult:
-    """One model on all images, one `ImageResult` each in the same order for every model."""
-
-    model: Path
-    description: str
-    images: Sequence[ImageResult]
-    worst: WorstCrop
-
-    @property
-    def psnr(self) -> float:
-        """Mean over the images, dB."""
-        return statistics.fmean(result.psnr for result in self.images)
-
-    @property
-    def ssim(self) -> float:
-        """Mean over the images."""
-        return statistics.fmean(result.ssim for result in self.images)
-
-    @property
-    def difference_psnr(self) -> float:
-        """PSNR in dB of the mean squared difference over all images; infinite if all are equal."""
-        error = statistics.fmean(10 ** (-result.difference_psnr / 10) for result in self.images)
-        return -10 * float(np.log10(error)) if error else float("inf")
-
-    @property
-    def largest_difference(self) -> int:
-        """Over all images, in steps of 8 bits."""
-        return max(result.largest_difference for result in self.images)
-
-    @property
-    def seconds(self) -> float:
-        """Median over the images."""
-        return statistics.median(result.seconds for result in self.images)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All models on all images; `tile` and `overlap` are in input pixels and the same for all."""
-
-    scale: int
-    tile: int
-    overlap: int
-    repeats: int
-    models: Sequence[ModelResult]
-
-    def ratio(self, result: ModelResult) -> float:
-        """How many times as fast as the first model this one is."""
-        return self.models[0].seconds / result.seconds
 
 
 def compare_models(

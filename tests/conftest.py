@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +68,23 @@ def limit_file_size(size: int) -> Callable[[], None]:
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
     return limit
+
+
+def start(*arguments: object, limit: int | None = None) -> subprocess.Popen[str]:
+    """Run the command line in a child process, with a limit on the size of its files if one is given."""
+
+    def prepare() -> None:
+        # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if limit is not None:
+            limit_file_size(limit)()
+
+    return subprocess.Popen(
+        [sys.executable, "-m", "spandrel_aethernet", *map(str, arguments)],
+        preexec_fn=prepare,  # noqa: PLW1509  (the child runs nothing else)
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 class Result:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..atomic import check_target
 from ..backends.choose import OpenModel, backend_for, open_model
-from ..compare import Comparison, ImageResult, ModelResult, check_alike, compare_models, worst_picture
+from ..compare import check_alike, compare_models, worst_picture
+from ..comparison import Comparison, ModelResult, describe
 from ..errors import OutputError
 from ..images.files import FORMATS, Picture, format_of, write_picture
 from ..images.pairs import find_pairs
@@ -73,51 +72,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(describe(comparison))
     else:
-        _print_table(comparison)
+        print_comparison(comparison)
     if arguments.picture:
         write_picture(Picture(worst_picture(comparison)), arguments.picture, force=arguments.force)
         ERR.print(f"wrote {arguments.picture}")
     return 0
 
 
-def describe(comparison: Comparison) -> dict[str, Any]:
-    """Return everything measured as one JSON-ready document; PSNR of equal images is null."""
-    return {
-        "scale": comparison.scale,
-        "tile": comparison.tile,
-        "overlap": comparison.overlap,
-        "repeats": comparison.repeats,
-        "images": [result.image for result in comparison.models[0].images],
-        "models": [_model(comparison, result) for result in comparison.models],
-    }
-
-
-def _model(comparison: Comparison, result: ModelResult) -> dict[str, Any]:
-    return {
-        "file": str(result.model),
-        "description": result.description,
-        **_measures(result),
-        "ratio": comparison.ratio(result),
-        "worst_image": result.worst.image,
-        "images": [_measures(image) for image in result.images],
-    }
-
-
-def _measures(result: ModelResult | ImageResult) -> dict[str, float | int | None]:
-    return {
-        "psnr": _finite(result.psnr),
-        "ssim": result.ssim,
-        "difference_psnr": _finite(result.difference_psnr),
-        "largest_difference": result.largest_difference,
-        "seconds": result.seconds,
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _print_table(comparison: Comparison) -> None:
+def print_comparison(comparison: Comparison) -> None:
+    """Print one row a model."""
     rows = [["model", "PSNR", "SSIM", "to first", "at most", "time", "speed"]]
     for name, result in zip(_names(comparison.models), comparison.models, strict=True):
         first = result is comparison.models[0]

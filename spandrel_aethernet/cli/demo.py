@@ -1,13 +1,18 @@
-"""`aethernet demo`: the main job on bundled data."""
+"""`aethernet demo`: the main jobs on bundled data."""
 
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 
-from ..data import DEMO_MODEL
+from ..data import DEMO_MODEL, half_size, original
 from ..demo import PHOTOGRAPH, load_demo_model, run_demo
+from ..images.pairs import PairFiles
+from .compare import print_comparison
 from .console import ERR, OUT, Subparsers, add_command, add_force, path, progress
+
+_RELEASE_NEEDS = ("onnx", "onnxruntime", "onnxscript", "skimage")
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -15,7 +20,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "demo",
-        "upscale a bundled photograph with the bundled model and compare with bicubic",
+        "upscale a bundled photograph with the bundled model, make a release of it and compare its files",
         "aethernet demo",
         "aethernet demo -o somewhere --force",
     )
@@ -32,7 +37,17 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load, upscale, write, compare."""
+    """Upscale, then release."""
+    code = _upscale(arguments.output, force=arguments.force)
+    missing = [package for package in _RELEASE_NEEDS if find_spec(package) is None]
+    if missing:
+        names = ", ".join(missing)
+        ERR.print(f'no release made without {names}: pip install "spandrel-aethernet[onnx,compare]"')
+        return code
+    return code or _release(arguments.output / "release", force=arguments.force)
+
+
+def _upscale(folder: Path, *, force: bool) -> int:
     descriptor = load_demo_model()
     ranges = descriptor.model.trained_ranges
     points = len(ranges.activations) if ranges else 0
@@ -47,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         task = bars.add_task(PHOTOGRAPH, total=None)
         result = run_demo(
             descriptor,
-            arguments.output,
-            force=arguments.force,
+            folder,
+            force=force,
             on_start=lambda count: bars.update(task, total=count),
             on_tile=lambda: bars.advance(task),
         )
@@ -58,4 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
     if result.aethernet_psnr <= result.bicubic_psnr:
         ERR.print("AetherNet is no better than bicubic here: something is wrong with this installation")
         return 1
+    return 0
+
+
+def _release(folder: Path, *, force: bool) -> int:
+    from .release import release_with_progress
+
+    images = [PairFiles(original(PHOTOGRAPH), half_size(PHOTOGRAPH))]
+    report = release_with_progress(DEMO_MODEL, folder, images=images, force=force)
+    OUT.print(f"released    {report.folder}: {len(report.files)} models, model card, checksums")
+    print_comparison(report.comparison)
     return 0

@@ -6,7 +6,6 @@ import argparse
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from ..errors import AetherError
@@ -83,12 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
             on_progress=lambda: bars.advance(tasks[-1]),
         )
     if arguments.json:
-        metadata = {
-            **asdict(report.metadata),
-            "profile": {a: str(s) for a, s in vars(report.metadata.profile).items()},
-        }
-        agreements = [asdict(agreement) for agreement in report.agreements]
-        print_json({"file": str(report.path), "opset": report.opset, **metadata, "agreements": agreements})
+        print_json({**report.describe(), "file": str(report.path)})
         return 0
     sources = Counter(report.metadata.input_ranges.values())
     if sources:

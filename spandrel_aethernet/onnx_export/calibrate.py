@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,13 @@ class OpScales:
     """One step per output channel, shape (C), float32."""
     weight_axis: int
     """The axis of the weight that holds output channels: 0 for a Conv, 1 for a product laid out (in, out)."""
+
+    def as_stored(self, dtype: torch.dtype) -> OpScales:
+        """Return the steps as a file holds them whose float type is `dtype`: rounded, but never to 0."""
+        least = torch.finfo(dtype).smallest_normal
+        given = torch.cat([torch.tensor([self.input_scale]), self.weight_scale])
+        stored = given.clamp_min(least).to(dtype).float()
+        return replace(self, input_scale=float(stored[0]), weight_scale=stored[1:])
 
 
 def find_scales(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import onnx
 import torch
@@ -24,7 +24,7 @@ from ..model_file import named, read_state_dict
 from .calibrate import OpScales, find_scales
 from .deploy import deployable
 from .graph import NEWEST_OPSET, OLDEST_OPSET, float_graph
-from .metadata import Metadata, write_metadata
+from .metadata import Metadata, describe, write_metadata
 from .plan import plan
 from .profile import Profile
 from .qdq import insert_qdq
@@ -46,6 +46,12 @@ class ExportReport:
     metadata: Metadata
     agreements: Sequence[Agreement]
     """Empty if the file was not verified."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the report as a JSON-ready document, the file named without its folder."""
+        agreements = [asdict(agreement) for agreement in self.agreements]
+        document = {"file": self.path.name, "opset": self.opset, **describe(self.metadata)}
+        return {**document, "agreements": agreements}
 
 
 def default_opset(precision: Precision) -> int:
@@ -93,15 +99,17 @@ def export_onnx(
         checkpoint = read_checkpoint(read_state_dict(source), weights=weights)
     network = checkpoint.network()
     int8 = precision.endswith("int8")
+    dtype = torch.float16 if precision.startswith("fp16") else torch.float32
     float_network = deployable(network, merged=int8)
     images = _calibration_images(calibration, network.in_chans)
     scales: list[OpScales] = []
     if int8:
         on_step("calibrating", len(images))
         ops = plan(network.hyperparameters, preset, checkpoint.ranges)
-        scales = find_scales(float_network, ops, checkpoint.ranges, images, on_image=on_progress)
+        found = find_scales(float_network, ops, checkpoint.ranges, images, on_image=on_progress)
+        scales = [entry.as_stored(dtype) for entry in found]
     on_step("exporting", 1)
-    typed = copy.deepcopy(float_network).half() if precision.startswith("fp16") else float_network
+    typed = copy.deepcopy(float_network).to(dtype)
     model = float_graph(typed, network.in_chans, network.scale, profile, opset)
     if scales:
         model = insert_qdq(model, scales)
@@ -126,7 +134,9 @@ def export_onnx(
     if verified:
         on_step("verifying", 3)
         reference = simulate(float_network, scales) if scales else float_network
-        agreements = verify(model, reference, images[0], profile, precision, on_size=on_progress)
+        agreements = verify(
+            model, reference, float_network, images[0], profile, precision, on_size=on_progress
+        )
     with replacing(target, force=force) as partial:
         partial.write_bytes(model.SerializeToString())
     return ExportReport(target, opset, metadata, agreements)

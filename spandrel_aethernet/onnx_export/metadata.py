@@ -39,10 +39,15 @@ class Metadata:
     """The convolutions and products of an INT8 file that stay float."""
 
 
+def describe(metadata: Metadata) -> dict[str, Any]:
+    """Return the metadata as a JSON-ready document."""
+    spans = {axis: str(span) for axis, span in vars(metadata.profile).items()}
+    return {**asdict(metadata), "profile": spans}
+
+
 def write_metadata(model: onnx.ModelProto, metadata: Metadata) -> None:
     """Add the metadata to a model, in place of what it had under that key."""
-    document = asdict(metadata)
-    document["profile"] = {axis: str(span) for axis, span in vars(metadata.profile).items()}
+    document = describe(metadata)
     kept = {prop.key: prop.value for prop in model.metadata_props if prop.key != _KEY}
     onnx.helper.set_model_props(model, {**kept, _KEY: json.dumps(document)})
 

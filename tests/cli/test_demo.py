@@ -34,6 +34,14 @@ def test_demo_does_and_shows_the_main_job(aethernet: Callable[..., Result], tmp_
     shown = truth[CROP].repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
     height, width = shown.shape[:2]
     assert np.array_equal(comparison[-height:, -width:], shown), "the original is the panel on the right"
+    assert {"report.json", "SHA256SUMS", "aether_small_2x_fp16_int8.onnx"} <= {
+        path.name for path in (out / "release").iterdir()
+    }
+    table = result.out[result.out.index("released") :].splitlines()[2:]
+    assert [row.split()[0] for row in table] == [
+        "aether_small_2x_fused.pth",
+        *(f"aether_small_2x_{form}.onnx" for form in ("fp32", "fp16", "fp32_int8", "fp16_int8")),
+    ]
     labels = comparison[:-height]
     assert all(
         (labels[:, start : start + width] < 128).any() for start in (0, width, labels.shape[1] - width)

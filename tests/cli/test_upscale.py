@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from spandrel_aethernet.data import half_size
 from spandrel_aethernet.images.files import Picture, read_picture, write_picture
 
 from ..backends.onnx_files import export, repeating, write_onnx
-from ..conftest import Result, limit_file_size, make_network
+from ..conftest import Result, make_network, start
 from ..images.pictures import (
     ICC,
     KINDS,
@@ -176,26 +175,11 @@ def test_wrong_usage_exits_with_2(arguments: list[str], aethernet: Callable[...,
     assert error.value.code == 2
 
 
-def start(*arguments: object, limit: int | None = None) -> subprocess.Popen[str]:
-    def prepare() -> None:
-        # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        if limit is not None:
-            limit_file_size(limit)()
-
-    return subprocess.Popen(
-        [sys.executable, "-m", "spandrel_aethernet", "upscale", *map(str, arguments)],
-        preexec_fn=prepare,  # noqa: PLW1509  (the child runs nothing else)
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="limits on the size of a file are POSIX")
 @pytest.mark.parametrize("name", ["out.png", "out.tif", "out.jpg", "out.webp", "out.avif"])
 def test_a_full_disk_leaves_nothing(tmp_path: Path, small_model: Path, name: str) -> None:
     target = tmp_path / "folder" / name
-    process = start(half_size("astronaut"), "-o", target, "-m", small_model, limit=10_000)
+    process = start("upscale", half_size("astronaut"), "-o", target, "-m", small_model, limit=10_000)
     _, errors = process.communicate()
     assert process.returncode == 1
     assert f"failed: {target} cannot be written: " in errors
@@ -207,7 +191,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     source = tmp_path / "large.png"
     write_picture(Picture(np.tile(photograph(200, 200), (8, 8, 1))), source)
     out = tmp_path / "out"
-    process = start(source, "-o", out)
+    process = start("upscale", source, "-o", out)
     assert process.stderr is not None
     process.stderr.readline()  # the model is loaded
     time.sleep(1)

@@ -1,0 +1,85 @@
+"""`aethernet release`: the whole published folder from one checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .compare import print_comparison
+from .console import OUT, Subparsers, add_command, add_force, add_weights, count, path, print_json, progress
+
+if TYPE_CHECKING:
+    from ..release.report import ReleaseReport
+
+_ABOUT = """
+DIR will hold the fused checkpoint as .pth and .safetensors (and the not fused one, if FILE is that), ONNX
+files in FP32, FP16 and both with INT8, README.md with what was measured, report.json and SHA256SUMS. It
+takes its name when all of it is there.
+"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        subparsers,
+        "release",
+        "make every form of a checkpoint, measure them and write a model card",
+        "aethernet release aether_small_2x_qat.pth -o aether_small_2x",
+        "aethernet release mine.pth -o mine_4x --name mine --images photos/ --json",
+    )
+    parser.description = f"{parser.description}\n{_ABOUT}"
+    parser.add_argument("file", type=path, help="checkpoint in any layout")
+    parser.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder to make")
+    parser.add_argument("--name", help="what files are called by (default: the variant)")
+    parser.add_argument(
+        "--images", type=path, metavar="FOLDER", help="originals to measure on (default: bundled photographs)"
+    )
+    parser.add_argument(
+        "--calibrate",
+        type=path,
+        metavar="FOLDER",
+        help="images for the ranges that training left open (default: bundled photographs)",
+    )
+    parser.add_argument("--repeats", type=count, default=1, metavar="N", help="counted passes (default: 1)")
+    parser.add_argument("--json", action="store_true", help="print report.json to stdout")
+    add_weights(parser)
+    add_force(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the folder and list its files."""
+    from ..release.report import describe_release
+
+    report = release_with_progress(
+        arguments.file,
+        arguments.output,
+        name=arguments.name,
+        images=arguments.images,
+        calibration=arguments.calibrate,
+        weights=arguments.weights,
+        repeats=arguments.repeats,
+        force=arguments.force,
+    )
+    if arguments.json:
+        print_json(describe_release(report))
+        return 0
+    print_comparison(report.comparison)
+    OUT.print(f"wrote      {report.folder}: {len(report.files)} models, README.md, report.json, SHA256SUMS")
+    return 0
+
+
+def release_with_progress(source: Path, target: Path, **options: Any) -> ReleaseReport:
+    """Call `make_release` with a progress bar for each of its steps."""
+    from ..release.make import make_release
+
+    with progress() as bars:
+        tasks: list[Any] = []
+        return make_release(
+            source,
+            target,
+            **options,
+            on_step=lambda step, total: tasks.append(bars.add_task(step, total=total)),
+            on_progress=lambda: bars.advance(tasks[-1]),
+        )

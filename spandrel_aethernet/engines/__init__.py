@@ -1,0 +1,1 @@
+"""TensorRT engines: built ahead of time from ONNX files, each with a description beside it."""

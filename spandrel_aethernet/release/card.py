@@ -1,0 +1,116 @@
+"""The model card: `README.md` of a release."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from ..comparison import ModelResult
+from ..engines.trtexec import trtexec_command
+from ..onnx_export.export import ExportReport
+from .report import FileReport, ReleaseReport
+
+PICTURE = "comparison.png"
+
+_CARD = """# {stem}
+
+{variant}: enlarges images {scale} times. {parameters:,} parameters, width {width}, blocks {depths}.
+Released from `{source}` ({layout}) by spandrel-aethernet; the AetherNet architecture is by Philip Hofmann.
+
+| file | precision | size | INT8 | PSNR | SSIM | to fused | speed |
+|---|---|---|---|---|---|---|---|
+{table}
+
+INT8 is the share of the multiply-adds. PSNR and SSIM are means over {images}: 8-bit RGB, 2 pixels on each
+side left out. "to fused" is the PSNR against the output of the fused checkpoint. Speed is how many times as
+fast as that one in PyTorch a file runs in ONNX Runtime, both on the CPU that made this release; FP16 is for
+GPUs. Forms without figures hold the same network as the fused one. `aethernet compare` measures the same.
+
+![Crops of the photographs]({picture})
+
+The picture shows the crop where the fused network is farthest from the original, then for each file the crop
+where it is farthest from the fused network.
+
+## ONNX
+
+Input `input`, N x {channels} x height x width, values 0..1; output `output`, {scale} times as high and wide,
+not clamped.
+
+{exports}
+
+## TensorRT
+
+The INT8 ranges are in the file, so an engine needs no calibration images:
+
+```sh
+{trtexec}
+```
+
+## Whole and unchanged
+
+```sh
+sha256sum --check SHA256SUMS
+```
+"""
+
+
+def model_card(report: ReleaseReport) -> str:
+    """Write the card in Markdown."""
+    hyperparameters = report.info.hyperparameters
+    measured = {result.model.name: result for result in report.comparison.models}
+    return _CARD.format(
+        stem=report.stem,
+        variant=report.info.variant,
+        scale=hyperparameters["scale"],
+        parameters=report.info.parameters,
+        width=hyperparameters["embed_dim"],
+        depths=" + ".join(map(str, hyperparameters["depths"])),
+        channels=hyperparameters["in_chans"],
+        source=report.source,
+        layout=report.info.layout,
+        table="\n".join(_row(file, measured.get(file.name), report) for file in report.files),
+        images=", ".join(image.image for image in report.comparison.models[0].images),
+        picture=PICTURE,
+        exports="\n".join(map(_export, report.exports)),
+        trtexec=_trtexec(report),
+    )
+
+
+def _row(file: FileReport, result: ModelResult | None, report: ReleaseReport) -> str:
+    share = "" if file.int8_share is None else f"{file.int8_share:.1%}"
+    cells = [f"`{file.name}`", file.precision, f"{file.size / 1e6:.2f} MB", share]
+    if result is None:
+        cells += [""] * 4
+    else:
+        first = result is report.comparison.models[0]
+        difference = "" if first else _decibels(result.difference_psnr)
+        speed = f"{report.comparison.ratio(result):.2f}"
+        cells += [_decibels(result.psnr), f"{result.ssim:.4f}", difference, speed]
+    return f"| {' | '.join(cells)} |"
+
+
+def _decibels(value: float) -> str:
+    return f"{value:.2f} dB" if math.isfinite(value) else "equal"
+
+
+def _export(export: ExportReport) -> str:
+    metadata = export.metadata
+    line = f"- `{export.path.name}`: opset {export.opset}"
+    if metadata.preset:
+        sources = Counter(metadata.input_ranges.values())
+        ranges = " and ".join(f"{count} {source}" for source, count in sorted(sources.items(), reverse=True))
+        line += f", operators chosen for {metadata.preset}, {ranges} input ranges"
+    worst = min(agreement.psnr for agreement in export.agreements)
+    return f"{line}; {worst:.0f} dB or more from PyTorch with the same rounding"
+
+
+def _trtexec(report: ReleaseReport) -> str:
+    int8 = next(export for export in report.exports if export.metadata.precision == "fp32-int8")
+    return trtexec_command(
+        int8.path.name,
+        f"{report.stem}_int8_dynamic.engine",
+        int8.metadata.profile,
+        input_name="input",
+        channels=int8.metadata.channels,
+        int8=True,
+    )

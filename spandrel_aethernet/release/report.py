@@ -1,0 +1,85 @@
+"""What a release holds and what was measured of it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..checkpoint import CheckpointInfo
+from ..comparison import Comparison, describe
+from ..onnx_export.export import ExportReport
+from ..onnx_export.lint import lint_file
+from .checksums import sha256
+
+_MEASURED_WITH = ("torch", "onnx", "onnxruntime", "scikit-image")
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """One file of a release."""
+
+    name: str
+    size: int
+    """Bytes."""
+    sha256: str
+    precision: str
+    int8_share: float | None = None
+    """The part of the multiply-adds that is INT8, 0..1; None for a float file."""
+
+
+@dataclass(frozen=True)
+class ReleaseReport:
+    """A whole release."""
+
+    folder: Path
+    stem: str
+    """What the names of all its files begin with, such as `aether_small_2x`."""
+    source: str
+    source_sha256: str
+    info: CheckpointInfo
+    files: Sequence[FileReport]
+    exports: Sequence[ExportReport]
+    comparison: Comparison
+    """The fused checkpoint and the ONNX files, in the order of `files`."""
+
+
+def plain_file(path: Path) -> FileReport:
+    """Describe a checkpoint."""
+    return FileReport(path.name, path.stat().st_size, sha256(path), "fp32")
+
+
+def onnx_file(export: ExportReport) -> FileReport:
+    """Describe an ONNX file."""
+    precision = export.metadata.precision
+    share = lint_file(export.path).coverage.total.ratio if precision.endswith("int8") else None
+    return FileReport(export.path.name, export.path.stat().st_size, sha256(export.path), precision, share)
+
+
+def describe_release(report: ReleaseReport) -> dict[str, Any]:
+    """Return everything as one JSON-ready document; files are named without their folder."""
+    comparison = describe(report.comparison)
+    for model in comparison["models"]:
+        model["file"] = Path(model["file"]).name
+    return {
+        "name": report.stem,
+        "source": report.source,
+        "source_sha256": report.source_sha256,
+        "variant": report.info.variant,
+        "layout": report.info.layout,
+        "hyperparameters": dict(report.info.hyperparameters),
+        "parameters": report.info.parameters,
+        "files": [asdict(file) for file in report.files],
+        "exports": [export.describe() for export in report.exports],
+        "comparison": comparison,
+        "measured_with": {
+            "spandrel-aethernet": __version__,
+            **{package: version(package) for package in _MEASURED_WITH},
+            "python": platform.python_version(),
+            "machine": f"{platform.system()} {platform.machine()}",
+        },
+    }
