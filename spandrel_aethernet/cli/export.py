@@ -95,6 +95,11 @@ def run(arguments: argparse.Namespace) -> int:
         shape = "×".join(map(str, agreement.shape))
         most = f"{agreement.largest_difference:.2g} at most"
         OUT.print(f"verified   {shape}: {agreement.psnr:.1f} dB, {most} from PyTorch")
+    if report.runtime_truncates:
+        ERR.print(
+            "this ONNX Runtime truncates FP16 values where it should round: the file loses quality in it, "
+            "not in a newer one or in TensorRT"
+        )
     if not report.agreements:
         ERR.print("not verified, as asked")
     OUT.print(f"wrote      {report.path}: {report.metadata.precision}, opset {report.opset}")

@@ -24,6 +24,7 @@ from ..model_file import named, read_state_dict
 from .calibrate import OpScales, find_scales
 from .deploy import deployable
 from .graph import NEWEST_OPSET, OLDEST_OPSET, float_graph
+from .half_rounding import truncates_half
 from .metadata import Metadata, describe, write_metadata
 from .plan import plan
 from .profile import Profile
@@ -46,6 +47,8 @@ class ExportReport:
     metadata: Metadata
     agreements: Sequence[Agreement]
     """Empty if the file was not verified."""
+    runtime_truncates: bool = False
+    """Whether the ONNX Runtime that verified it gives its int8 inputs wrong steps (see `truncates_half`)."""
 
     def describe(self) -> dict[str, Any]:
         """Return the report as a JSON-ready document, the file named without its folder."""
@@ -131,15 +134,17 @@ def export_onnx(
     onnx.checker.check_model(model, full_check=True)
     on_progress()
     agreements: Sequence[Agreement] = ()
+    truncates = False
     if verified:
         on_step("verifying", 3)
-        reference = simulate(float_network, scales) if scales else float_network
+        truncates = precision == "fp16-int8" and truncates_half()
+        reference = simulate(float_network, scales, truncates=truncates) if scales else float_network
         agreements = verify(
             model, reference, float_network, images[0], profile, precision, on_size=on_progress
         )
     with replacing(target, force=force) as partial:
         partial.write_bytes(model.SerializeToString())
-    return ExportReport(target, opset, metadata, agreements)
+    return ExportReport(target, opset, metadata, agreements, truncates)
 
 
 def _check(target: Path, precision: Precision, opset: int, *, force: bool) -> None:

@@ -17,20 +17,25 @@ def quantised_weight(weight: Tensor, scales: OpScales) -> Tensor:
     return torch.round(weight / scales.weight_scale.view(shape)).clamp(-128, 127).to(torch.int8)
 
 
-def simulate(network: nn.Module, scales: Sequence[OpScales]) -> nn.Module:
-    """Return a copy of a `deployable` network, planned inputs and weights rounded to their int8 steps."""
+def simulate(network: nn.Module, scales: Sequence[OpScales], *, truncates: bool = False) -> nn.Module:
+    """Return a copy of a `deployable` network, planned inputs and weights rounded to their int8 steps.
+
+    `truncates` drops the fraction of inputs instead, as some runtimes do (see `truncates_half`).
+    """
     simulated = copy.deepcopy(network).requires_grad_(False)
     for entry in scales:
         module = simulated.get_submodule(entry.op.module)
         weight = simulated.get_parameter(f"{entry.op.module}.weight")
         shape = [-1 if axis == entry.weight_axis else 1 for axis in range(weight.ndim)]
         weight.copy_(quantised_weight(weight, entry) * entry.weight_scale.view(shape))
-        module.register_forward_pre_hook(_rounding(entry.input_scale))
+        module.register_forward_pre_hook(_rounding(entry.input_scale, truncates))
     return simulated
 
 
-def _rounding(scale: float) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor]]:
+def _rounding(scale: float, truncates: bool) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor]]:
     def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
+        if truncates:
+            return ((inputs[0] / scale).trunc().clamp(-128, 127) * scale,)
         return (torch.fake_quantize_per_tensor_affine(inputs[0], scale, 0, -128, 127),)
 
     return hook
