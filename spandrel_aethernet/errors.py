@@ -21,3 +21,7 @@ class OutputError(AetherError, OSError):
 
 class OnnxError(AetherError, ValueError):
     """An ONNX file that cannot be read, or is not what it should be."""
+
+
+class EngineError(AetherError, ValueError):
+    """A TensorRT engine that cannot be built, read or run here."""

@@ -43,7 +43,8 @@ sys.meta_path.insert(0, Absent())
 import spandrel_aethernet
 for module in pkgutil.walk_packages(spandrel_aethernet.__path__, "spandrel_aethernet."):
     # What works on ONNX graphs needs onnx; the commands import it when they run.
-    if not module.name.endswith("__main__") and ".onnx_export." not in module.name:
+    onnx = {{"onnx_export", "release"}} & {{*module.name.split(".")[:-1]}}
+    if not module.name.endswith("__main__") and not onnx:
         importlib.import_module(module.name)
 from spandrel_aethernet.cli import COMMANDS, main
 for command in COMMANDS:

@@ -13,6 +13,8 @@ class Backend(Protocol):
 
     scale: int
     channels: int
+    max_batch: int
+    """How many tiles of one size are worth giving at once; more are taken too."""
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Upscale N x channels x H x W, values 0..1, to N x channels x H·scale x W·scale, not clamped."""

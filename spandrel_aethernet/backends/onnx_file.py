@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import AetherError, OnnxError
 from .onnx_session import open_session, reason
+from .padding import Accepted, Batch, Limits, run_padded, times
 
 _DTYPES: Mapping[str, type[np.floating]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _PROBE_SIZE = (64, 48)
@@ -38,41 +38,30 @@ class OnnxBackend:
         self._session = open_session(path, provider)
         self.provider: str = self._session.get_providers()[0]
         self._input, self._output, shape, self.dtype = self._signature()
-        fixed = [size if isinstance(size, int) and size > 0 else None for size in shape]
-        self.fixed_batch = fixed[0]
-        self.fixed_size = fixed[2], fixed[3]
-        self.channels = fixed[1] or 3
+        batch, channels, height, width = (
+            size if isinstance(size, int) and size > 0 else None for size in shape
+        )
+        self.accepted = Accepted(*map(Limits.only, (batch, height, width)))
+        self.max_batch = batch or 1
+        self.channels = channels or 3
         self.scale = self._measured_scale()
 
     @property
     def description(self) -> str:
         """What was loaded and what runs it, for a person to read."""
-        height, width = (size or "any" for size in self.fixed_size)
-        size = "any size" if height == width == "any" else f"{height}×{width} only"
-        return f"ONNX, {size}, {self.scale}x, {np.dtype(self.dtype).name} on {self.provider}"
+        return f"ONNX, {self.accepted}, {self.scale}x, {np.dtype(self.dtype).name} on {self.provider}"
 
-    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, batch: Batch) -> Batch:
         """Upscale one batch; see `Backend`.
 
         Raises `OnnxError` if the file cannot take it, and `AetherError` if the memory is not enough.
         """
-        count, _, height, width = batch.shape
-        padded = self._padded(batch)
-        step = self.fixed_batch or len(padded)
-        parts = [self._run(padded[start : start + step]) for start in range(0, len(padded), step)]
-        output = np.concatenate(parts) if len(parts) > 1 else parts[0]
-        expected = (len(padded), self.channels, *(side * self.scale for side in padded.shape[2:]))
-        if output.shape != expected:
-            raise OnnxError(
-                f"{self.path} made {_times(output.shape)} of {_times(padded.shape)}: "
-                f"expected {_times(expected)}"
-            )
-        return output[:count, :, : height * self.scale, : width * self.scale]
+        return run_padded(self._run, batch, self.accepted, scale=self.scale, refuse=self._error)
 
     def auto_tile(self) -> int:
         """Return the side that the file fixes, or one for which memory does not grow with the scale."""
         free = min(max(_OUTPUT_SIDE // self.scale // 16 * 16, _TILE_SIDES[0]), _TILE_SIDES[1])
-        return min([side for side in self.fixed_size if side] or [free])
+        return self.accepted.largest_tile or free
 
     def _signature(self) -> tuple[str, str, list[Any], type[np.floating]]:
         """Return the input's and the output's name, and the input's shape and dtype."""
@@ -88,10 +77,11 @@ class OnnxBackend:
         return inputs[0].name, outputs[0].name, shape, _DTYPES[inputs[0].type]
 
     def _measured_scale(self) -> int:
-        size = tuple(fixed or side for fixed, side in zip(self.fixed_size, _PROBE_SIZE, strict=True))
-        fed = (self.fixed_batch or 1, self.channels, *size)
+        axes = self.accepted.height, self.accepted.width
+        size = tuple(axis.maximum or side for axis, side in zip(axes, _PROBE_SIZE, strict=True))
+        fed = (self.accepted.batch.minimum, self.channels, *size)
         made = self._run(np.full(fed, 0.5, np.float32)).shape
-        story = f"it makes {_times(made)} of {_times(fed)}"
+        story = f"it makes {times(made)} of {times(fed)}"
         if len(made) != 4 or made[:2] != fed[:2]:
             raise self._not_super_resolution(story)
         scale = made[2] // size[0]
@@ -99,32 +89,18 @@ class OnnxBackend:
             raise self._not_super_resolution(story)
         return scale
 
-    def _padded(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        count, _, height, width = batch.shape
-        rows, columns = (
-            (fixed or side) - side for fixed, side in zip(self.fixed_size, (height, width), strict=True)
-        )
-        if min(rows, columns) < 0:
-            raise OnnxError(
-                f"{self.path} takes {_times(self.fixed_size)} only and was given {height}×{width}: "
-                f"give --tile {self.auto_tile()} and an --overlap of less than half of it"
-            )
-        missing = -count % (self.fixed_batch or 1)
-        return np.pad(batch, ((0, missing), (0, 0), (0, rows), (0, columns)), mode="edge")
-
-    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, batch: Batch) -> Batch:
         try:
             (output,) = self._session.run([self._output], {self._input: batch.astype(self.dtype, copy=False)})
         except Exception as error:  # its errors share no other base
-            size = _times(batch.shape[2:])
+            size = times(batch.shape[2:])
             if "alloc" in str(error):
                 raise AetherError(f"not enough memory for a tile of {size}: give a smaller --tile") from error
             raise OnnxError(f"{self.path} fails on a tile of {size}: {reason(error)}") from error
         return output.astype(np.float32, copy=False)
 
     def _not_super_resolution(self, why: str) -> OnnxError:
-        return OnnxError(f"{self.path} is no super-resolution network: {why}")
+        return self._error(f"is no super-resolution network: {why}")
 
-
-def _times(shape: tuple[int | None, ...]) -> str:
-    return "×".join(str(side or "any") for side in shape)
+    def _error(self, why: str) -> OnnxError:
+        return OnnxError(f"{self.path} {why}")

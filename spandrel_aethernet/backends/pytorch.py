@@ -19,6 +19,8 @@ _TILE_SIDES = (128, 2048)
 class PyTorchBackend:
     """A fused network on one device in one dtype."""
 
+    max_batch = 1  # one tile of the size that `auto_tile` gives keeps a device busy
+
     def __init__(self, network: AetherNet, device: torch.device, dtype: torch.dtype) -> None:
         """Move a fused copy of the network; the one given stays as it is."""
         self.device, self.dtype = device, dtype

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import AetherError
-from . import benchmark, compare, demo, export, fuse, info, lint, release, upscale
+from . import benchmark, compare, demo, engine, export, fuse, info, lint, release, upscale
 
-COMMANDS = (info, fuse, export, lint, release, upscale, compare, demo, benchmark)
+COMMANDS = (info, fuse, export, lint, engine, release, upscale, compare, demo, benchmark)
 _EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx"}
 """Optional packages, and the extra of ours that brings each."""
 

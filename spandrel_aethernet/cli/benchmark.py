@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..backends.choose import open_model
+from ..backends.choose import open_each
 from ..backends.pytorch import choose_device
 from ..benchmark import Forward, Timing, both_forms, time_in_turns
 from ..checkpoint import read_checkpoint
@@ -26,6 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "aethernet benchmark",
         "aethernet benchmark aether_medium_4x.pth --sizes 64 256 --device cuda --json",
         "aethernet benchmark fp32.onnx fp32_int8.onnx --sizes 256 512",
+        "aethernet benchmark aether_small_2x.pth fp16.engine fp16_int8.engine --device cuda",
     )
     parser.add_argument(
         "files",
@@ -33,7 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
         type=path,
         default=[DEMO_MODEL],
         metavar="FILE",
-        help="one not fused checkpoint (default: the demo model), or several checkpoints and ONNX files",
+        help="one not fused checkpoint (default: the demo model), or several files of any kind",
     )
     parser.add_argument(
         "--sizes",
@@ -44,7 +45,9 @@ def add_parser(subparsers: Subparsers) -> None:
         help="sides of the square input in pixels",
     )
     parser.add_argument("--repeats", type=count, default=7, help="counted passes of each (default: 7)")
-    parser.add_argument("--device", default="cpu", help="for checkpoints: cpu (default), cuda, mps")
+    parser.add_argument(
+        "--device", default="cpu", help="for checkpoints: cpu (default), cuda, mps; for engines: the GPU"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
     parser.set_defaults(run=run)
 
@@ -85,7 +88,7 @@ def _forms(file: Path, device: str) -> tuple[list[Forward], int]:
 
 
 def _models(files: Sequence[Path], device: str) -> tuple[list[Forward], int]:
-    models = [open_model(file, device="auto" if file.suffix.lower() == ".onnx" else device) for file in files]
+    models = open_each(files, device=device)
     check_alike(models)
     return [model.backend for model in models], models[0].backend.channels
 

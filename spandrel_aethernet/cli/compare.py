@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..atomic import check_target
-from ..backends.choose import OpenModel, backend_for, open_model
+from ..backends.choose import check_can_run, open_each
 from ..compare import check_alike, compare_models, worst_picture
 from ..comparison import Comparison, ModelResult, describe
 from ..errors import OutputError
@@ -37,10 +37,16 @@ def add_parser(subparsers: Subparsers) -> None:
         "aethernet compare *.pth *.onnx --images photos/ --picture worst.png --json > compare.json",
     )
     parser.description = f"{parser.description}\n{_ABOUT}"
-    parser.add_argument("models", nargs="+", type=path, metavar="MODEL", help="checkpoints and ONNX files")
+    parser.add_argument(
+        "models", nargs="+", type=path, metavar="MODEL", help="checkpoints, ONNX files, engines"
+    )
     parser.add_argument("--images", type=path, required=True, metavar="FOLDER", help="folder of originals")
     parser.add_argument("--repeats", type=count, default=3, metavar="N", help="counted passes (default: 3)")
-    parser.add_argument("--device", default="auto", help="for checkpoints: auto (default), cpu, cuda, mps")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="for checkpoints: auto (default), cpu, cuda, cuda:1, mps; for engines: the GPU",
+    )
     parser.add_argument(
         "--provider", default="auto", metavar="NAME", help="for ONNX files: auto (default), cpu, cuda, dml …"
     )
@@ -59,8 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure, print, draw."""
     if arguments.picture:
         _check_picture(arguments.picture, force=arguments.force)
+    check_can_run(arguments.models)
     files = find_pairs(arguments.images)
-    models = [_opened(model, arguments) for model in arguments.models]
+    models = open_each(arguments.models, device=arguments.device, provider=arguments.provider)
     check_alike(models)
     for model in models:
         ERR.print(model.description)
@@ -104,12 +111,6 @@ def print_comparison(comparison: Comparison) -> None:
 def _names(results: Sequence[ModelResult]) -> list[str]:
     names = [result.model.name for result in results]
     return names if len(set(names)) == len(names) else [str(result.model) for result in results]
-
-
-def _opened(model: Path, arguments: argparse.Namespace) -> OpenModel:
-    if backend_for(model) == "onnx":
-        return open_model(model, provider=arguments.provider)
-    return open_model(model, device=arguments.device)
 
 
 def _check_picture(target: Path, *, force: bool) -> None:

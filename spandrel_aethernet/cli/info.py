@@ -1,4 +1,4 @@
-"""`aethernet info`: what a checkpoint is."""
+"""`aethernet info`: what a checkpoint or an engine is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from ..checkpoint import Checkpoint, read_checkpoint
 from ..model_file import named, read_state_dict
 from .console import OUT, Subparsers, add_command, path, print_json
+from .engine_info import SUFFIX, tell_engine
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -19,17 +20,21 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "info",
-        "tell what a checkpoint is: layout, hyper-parameters, trained ranges",
+        "tell what a checkpoint is: layout, hyper-parameters, trained ranges; or an engine",
         "aethernet info aether_small_2x.pth",
         "aethernet info aether_small_2x_fused.safetensors --json",
+        "aethernet info aether_small_2x.engine",
     )
-    parser.add_argument("file", type=path, help=".pth, .pt, .ckpt or .safetensors")
+    parser.add_argument("file", type=path, help=".pth, .pt, .ckpt, .safetensors or .engine")
     parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what the file is."""
+    if arguments.file.suffix.lower() == SUFFIX:
+        tell_engine(arguments.file, as_json=arguments.json)
+        return 0
     with named(arguments.file):
         checkpoint = read_checkpoint(read_state_dict(arguments.file), weights="raw")
     document = describe(arguments.file, checkpoint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..backends import Backend
-from ..backends.choose import BACKENDS, open_model
+from ..backends.choose import BACKENDS, check_can_run, open_model
 from ..data import DEMO_MODEL
 from ..errors import AetherError
 from ..images.files import FORMATS
@@ -24,6 +24,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "aethernet upscale photos/ -o larger/ -m aether_small_2x.pth --format webp",
         "aethernet upscale scan.tif -o scan_2x.tif --tile 256 --overlap 88 --device cpu",
         "aethernet upscale photos/ -o larger/ -m aether_small_2x_fp32.onnx --provider cuda",
+        "aethernet upscale photos/ -o larger/ -m aether_small_2x_fp16_int8.engine",
     )
     parser.add_argument("inputs", nargs="+", type=path, metavar="INPUT", help="image files and folders")
     parser.add_argument(
@@ -39,15 +40,20 @@ def add_parser(subparsers: Subparsers) -> None:
         "--model",
         type=path,
         default=DEMO_MODEL,
-        help="checkpoint or ONNX file (default: the bundled 2x demo model)",
+        help="checkpoint, ONNX file or TensorRT engine (default: the bundled 2x demo model)",
     )
     parser.add_argument(
         "--backend",
         choices=BACKENDS,
         default="auto",
-        help="auto (default) runs checkpoints with PyTorch and .onnx files with ONNX Runtime",
+        help="auto (default) runs checkpoints with PyTorch, .onnx files with ONNX Runtime, and .engine, .trt "
+        "and .plan files with the TensorRT that built them",
     )
-    parser.add_argument("--device", default="auto", help="of PyTorch: auto (default), cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="of PyTorch: auto (default), cpu, cuda, cuda:1, mps; of TensorRT: auto (default), cuda, cuda:1",
+    )
     parser.add_argument(
         "--provider",
         default="auto",
@@ -67,7 +73,7 @@ def add_parser(subparsers: Subparsers) -> None:
         type=_tile,
         default=None,
         metavar="auto|N",
-        help="side of a tile in input pixels (default: auto)",
+        help="side of a tile in input pixels (default: auto, of an engine the size it is optimised for)",
     )
     parser.add_argument(
         "--overlap",
@@ -89,6 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise AetherError(
             f"--tile {arguments.tile} leaves nothing between overlaps of {arguments.overlap} pixels"
         )
+    check_can_run([arguments.model], arguments.backend)
     jobs = plan_jobs(arguments.inputs, arguments.output, format_name=arguments.format)
     model = open_model(
         arguments.model,

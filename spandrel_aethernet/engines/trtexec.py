@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..onnx_export.profile import Profile
+from .shapes import as_lists, times
 
 
 def trtexec_command(
-    onnx_name: str, engine_name: str, profile: Profile, *, input_name: str, channels: int, int8: bool
+    onnx_name: str,
+    engine_name: str,
+    profile: Profile,
+    *,
+    input_name: str,
+    channels: int,
+    int8: bool,
+    fp16: bool = False,
 ) -> str:
     """Return the published release's command for a file, with the shapes of `profile`.
 
     `trtexec` comes with NVIDIA's SDK, not with its wheels. The file's Q/DQ nodes hold all ranges, so no
-    calibration cache is named.
+    calibration cache is named. `int8` is for files with Q/DQ nodes. The published command leaves the types
+    of a network to TensorRT, with FP32 and INT8 to choose from, which a file with FP16 tensors (`fp16`)
+    does not fit: it is given `--stronglyTyped`, as `build_engine` builds every file. Shapes are left out if
+    the profile has one only, because trtexec refuses them for a file without open axes. TensorRT 11 has
+    no `--int8` any more and builds every network strongly typed
+    (docs.nvidia.com/deeplearning/tensorrt, api/migration/tensorrt-10x-to-11x-trtexec).
     """
-    spans = (profile.batch, profile.height, profile.width)
-    shapes = {
-        "min": _shape([span.minimum for span in spans], channels),
-        "opt": _shape([span.usual for span in spans], channels),
-        "max": _shape([span.maximum for span in spans], channels),
-    }
-    flags = [f"--onnx={onnx_name}", f"--saveEngine={engine_name}", *(["--int8"] if int8 else [])]
-    flags += [f"--{which}Shapes={input_name}:{shape}" for which, shape in shapes.items()]
+    flags = [f"--onnx={onnx_name}", f"--saveEngine={engine_name}"]
+    if fp16:
+        flags.append("--stronglyTyped")
+    elif int8:
+        flags.append("--int8")
+    if profile.axes():
+        shapes = zip(("min", "opt", "max"), as_lists(profile, channels), strict=True)
+        flags += [f"--{which}Shapes={input_name}:{times(shape)}" for which, shape in shapes]
     return " ".join(["trtexec", *flags, "--buildOnly", "--verbose"])
-
-
-def _shape(sizes: Sequence[int], channels: int) -> str:
-    batch, height, width = sizes
-    return f"{batch}x{channels}x{height}x{width}"

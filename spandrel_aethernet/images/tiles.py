@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,8 @@ from .files import Pixels
 
 DEFAULT_OVERLAP = 32
 """Pixels of context around what is kept of a tile; from `AetherNet.receptive_radius` on, tiles are exact."""
+_BATCH_BUDGET = 2**28
+"""Bytes of float32 output up to which tiles are gathered for one call of a backend."""
 
 
 class Span(NamedTuple):
@@ -56,10 +58,11 @@ def upscale_pixels(
     """Upscale H x W x C integers to H·scale x W·scale x C of the same dtype.
 
     `tile` is the side of what the network sees at once, `overlap` how much of it on each side is
-    context only; `on_tile` is called after each tile. Memory grows with the tile and with the size of
-    input and output as integers, nothing else. An alpha channel that is opaque all over stays so
-    without a pass through the network. Raises `ImageError` if no tile fits the overlap, and
-    `AetherError` if the network's output is not finite.
+    context only; `on_tile` is called after each tile. Tiles, all of one size, go to the backend up to
+    `max_batch` at once, as far as their output takes no more than 256 MiB. Memory grows with the tile
+    and with the size of input and output as integers, nothing else. An alpha channel that is opaque all
+    over stays so without a pass through the network. Raises `ImageError` if no tile fits the overlap,
+    and `AetherError` if the network's output is not finite.
     """
     if tile <= 2 * overlap:
         raise ImageError(
@@ -72,22 +75,38 @@ def upscale_pixels(
     fed = channels - 1 if opaque else channels
     feed = feed_for(fed, backend.channels)
     output: Pixels = np.full((height * scale, width * scale, channels), top, pixels.dtype)
-    for rows, columns in _grid(height, width, tile, overlap):
-        window = pixels[rows.start : rows.stop, columns.start : columns.stop, :fed]
-        values = backend(to_network(window, feed))
+    grid = _grid(height, width, tile, overlap)
+    at_once = _tiles_at_once(backend, (len(feed), min(tile, height), min(tile, width)))
+    while places := list(islice(grid, at_once)):
+        values = backend(np.concatenate([to_network(_window(pixels, place, fed), feed) for place in places]))
         if not np.isfinite(values).all():
-            raise AetherError("the network's output is not finite: use --dtype float32 if it was float16")
-        result = from_network(values, feed, pixels.dtype)
-        kept = result[_inside(rows, scale), _inside(columns, scale)]
-        output[_kept(rows, scale), _kept(columns, scale), :fed] = kept
-        on_tile()
+            raise AetherError(
+                "the network's output is not finite: use --dtype float32, or an fp32 file, if it was float16"
+            )
+        for (rows, columns), made in zip(places, np.split(values, len(places)), strict=True):
+            result = from_network(made, feed, pixels.dtype)
+            kept = result[_inside(rows, scale), _inside(columns, scale)]
+            output[_kept(rows, scale), _kept(columns, scale), :fed] = kept
+            on_tile()
     return output
+
+
+def _tiles_at_once(backend: Backend, fed: tuple[int, int, int]) -> int:
+    """Return how many tiles, each `fed` as N x height x width, fill a batch within the memory for it."""
+    passes, height, width = fed
+    size = passes * height * width * backend.scale**2 * backend.channels * np.dtype(np.float32).itemsize
+    return max(min(backend.max_batch // passes, _BATCH_BUDGET // size), 1)
 
 
 def _grid(height: int, width: int, tile: int, overlap: int) -> Iterator[tuple[Span, Span]]:
     for rows in spans(height, tile, overlap):
         for columns in spans(width, tile, overlap):
             yield rows, columns
+
+
+def _window(pixels: Pixels, place: tuple[Span, Span], channels: int) -> Pixels:
+    rows, columns = place
+    return pixels[rows.start : rows.stop, columns.start : columns.stop, :channels]
 
 
 def _kept(span: Span, scale: int) -> slice:

@@ -15,6 +15,7 @@ from onnx import helper
 from spandrel_aethernet.backends.choose import open_model
 from spandrel_aethernet.backends.onnx_file import OnnxBackend
 from spandrel_aethernet.backends.onnx_session import choose_providers
+from spandrel_aethernet.backends.padding import Accepted
 from spandrel_aethernet.backends.pytorch import PyTorchBackend
 from spandrel_aethernet.errors import AetherError, CheckpointError, OnnxError
 from spandrel_aethernet.images.tiles import upscale_pixels
@@ -68,7 +69,7 @@ def test_scale_and_channels_are_found(scale: int, channels: int, tmp_path: Path)
 
 def test_unnamed_axes_are_any_size_and_rgb(tmp_path: Path) -> None:
     backend = OnnxBackend(write_onnx(tmp_path / "net.onnx", shape=(None, None, None, None)))
-    assert (backend.channels, backend.fixed_batch, backend.fixed_size) == (3, None, (None, None))
+    assert (backend.channels, backend.max_batch, backend.accepted) == (3, 1, Accepted())
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -308,5 +309,5 @@ def test_backend_is_chosen_by_suffix(tmp_path: Path) -> None:
     onnx_file = open_model(write_onnx(tmp_path / "net.ONNX"), provider="cpu")
     assert isinstance(onnx_file.backend, OnnxBackend)
     assert onnx_file.description == "net.ONNX: ONNX, any size, 2x, float32 on CPUExecutionProvider"
-    with pytest.raises(CheckpointError, match=r"expected \.pth, .*\.safetensors, \.onnx"):
-        open_model(tmp_path / "net.engine")
+    with pytest.raises(CheckpointError, match=r"expected \.pth, .*\.safetensors, \.onnx, \.engine"):
+        open_model(tmp_path / "net.bin")

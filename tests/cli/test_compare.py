@@ -125,7 +125,7 @@ def test_models_take_turns_after_one_pass_each(folder: Path) -> None:
     turns: list[str] = []
 
     class Repeat:
-        scale, channels = 2, 3
+        scale, channels, max_batch = 2, 3, 1
 
         def __init__(self, name: str, tile: int) -> None:
             self.name, self.tile = name, tile
@@ -232,7 +232,7 @@ def test_missing_scikit_image_is_said(
         (["2x.onnx", "--images", "tiny"], "t.png is too small to compare: expected 16 pixels or more"),
         (["2x.onnx", "--images", "broken"], "b.png cannot be read as an image"),
         (["2x.onnx", "gone.pth", "--images", "photos"], "gone.pth cannot be read"),
-        (["2x.onnx", "a.bin", "--images", "photos"], "a.bin is not named like a checkpoint or an ONNX file"),
+        (["2x.onnx", "a.bin", "--images", "photos"], "a.bin is not named like a checkpoint, an ONNX file or"),
         (["2x.onnx", "--images", "photos", "--picture", "worst"], "worst is not named like an image"),
     ],
 )

@@ -259,13 +259,19 @@ def test_onnx_file_of_one_size_takes_smaller_and_larger_images(
         (["-m", "small.pth", "--backend", "onnx"], "--backend onnx runs .onnx files, and small.pth is not"),
         (["-m", "net.onnx", "--backend", "pytorch"], "--backend pytorch runs .pth, "),
         (["-m", "small.pth", "--provider", "cpu"], "--provider cpu is for ONNX files, and small.pth is none"),
-        (["-m", "net.onnx", "--device", "cpu"], "--device cpu is for checkpoints and TensorRT engines, and net"),
+        (
+            ["-m", "net.onnx", "--device", "cpu"],
+            "--device cpu is for checkpoints and TensorRT engines, and net",
+        ),
         (["-m", "net.onnx", "--dtype", "float16"], "--dtype float16 is for checkpoints"),
         (["-m", "net.onnx", "--weights", "raw"], "--weights raw is for checkpoints"),
         (["-m", "net.onnx", "--provider", "rocm"], "provider rocm is not in this ONNX Runtime: it has "),
         (["-m", "text.onnx"], "text.onnx is truncated or no ONNX file"),
         (["-m", "gone.onnx"], "gone.onnx cannot be read: "),
-        (["-m", "net.bin"], "net.bin is not named like a checkpoint, an ONNX file or an engine: expected .pth"),
+        (
+            ["-m", "net.bin"],
+            "net.bin is not named like a checkpoint, an ONNX file or an engine: expected .pth",
+        ),
     ],
 )
 def test_options_and_models_that_do_not_go_together_are_said(

@@ -74,7 +74,7 @@ def test_every_image_passes_through_every_network(kind: str, channels: int) -> N
     """A network that repeats pixels gives back what it was fed: channels cannot be mixed up unseen."""
 
     class Repeat:
-        scale = 2
+        scale, max_batch = 2, 1
 
         def __init__(self) -> None:
             self.channels = channels
@@ -91,6 +91,70 @@ def test_every_image_passes_through_every_network(kind: str, channels: int) -> N
     output = upscale_pixels(Repeat(), pixels, tile=20, overlap=2)
     assert output.dtype == pixels.dtype
     assert np.array_equal(output, pixels.repeat(2, axis=0).repeat(2, axis=1))
+
+
+class Batching(PyTorchBackend):
+    """Takes several tiles at once, and remembers of which shape each batch was."""
+
+    def __init__(self, max_batch: int) -> None:
+        super().__init__(make_network(), torch.device("cpu"), torch.float32)
+        self.max_batch = max_batch
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.shapes.append(batch.shape)
+        return super().__call__(batch)
+
+
+@pytest.mark.parametrize(
+    ("kind", "max_batch", "counts"),
+    [
+        ("rgb8", 4, [4, 4, 1]),
+        ("rgb8", 16, [9]),
+        ("rgb16", 4, [4, 4, 1]),
+        ("rgba8", 4, [4, 4, 4, 4, 2]),
+        ("rgba8", 1, [2] * 9),
+    ],
+)
+def test_tiles_in_batches_give_what_they_give_one_by_one(
+    kind: str, max_batch: int, counts: list[int]
+) -> None:
+    pixels = kind_of_picture(kind, 50, 62)
+    one_by_one, batching = Batching(1), Batching(max_batch)
+    done: list[int] = []
+    together = upscale_pixels(
+        batching, pixels, tile=26, overlap=4, on_tile=lambda: done.append(len(batching.shapes))
+    )
+    alone = upscale_pixels(one_by_one, pixels, tile=26, overlap=4)
+    assert [shape[0] for shape in batching.shapes] == counts
+    assert {shape[1:] for shape in batching.shapes} == {(3, 26, 26)}
+    assert len(done) == len(one_by_one.shapes) == tile_count(pixels, 26, 4) == 9
+    assert done == sorted(done)
+    # Sums of float32 may be taken in another order: a step of 16 bits at most.
+    assert int(np.abs(together.astype(int) - alone).max()) <= (1 if pixels.dtype == np.uint16 else 0)
+
+
+def test_a_batch_is_bounded_by_its_output() -> None:
+    class Many:
+        scale, channels, max_batch = 8, 3, 1000
+
+        def __init__(self) -> None:
+            self.sizes: list[int] = []
+
+        def auto_tile(self) -> int:
+            return 512
+
+        def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            output = batch.repeat(8, axis=2).repeat(8, axis=3)
+            self.sizes.append(output.nbytes)
+            return output
+
+    many, pixels = Many(), np.tile(photograph(100, 100), (3, 10, 1))
+    output = upscale_pixels(many, pixels, tile=300, overlap=10)
+    assert np.array_equal(output, pixels.repeat(8, axis=0).repeat(8, axis=1))
+    one = 3 * (8 * 300) ** 2 * 4
+    assert many.sizes == [3 * one, one]
+    assert 3 * one <= 2**28 < 4 * one, "256 MiB is the limit, and three are most that keep it"
 
 
 def test_opaque_alpha_stays_opaque_without_a_pass() -> None:

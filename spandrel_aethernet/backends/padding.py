@@ -1,0 +1,101 @@
+"""Fitting a batch of any size into the sizes that a network file accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import AetherError
+
+Batch = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The smallest and the largest size of one axis; None is no limit."""
+
+    minimum: int = 1
+    maximum: int | None = None
+
+    @classmethod
+    def only(cls, size: int | None) -> Limits:
+        """Allow one size, or any for None."""
+        return cls() if size is None else cls(size, size)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it takes one size alone."""
+        return self.minimum == self.maximum
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The sizes that a network file takes."""
+
+    batch: Limits = Limits()
+    height: Limits = Limits()
+    width: Limits = Limits()
+
+    @property
+    def largest_tile(self) -> int | None:
+        """The side of the largest square it takes, None for any."""
+        return min((axis.maximum for axis in (self.height, self.width) if axis.maximum), default=None)
+
+    def __str__(self) -> str:
+        axes = self.height, self.width
+        if all(axis == Limits() for axis in axes):
+            return "any size"
+        largest = times(axis.maximum for axis in axes)
+        if all(axis.fixed or axis == Limits() for axis in axes):
+            return f"{largest} only"
+        return f"{times(axis.minimum for axis in axes)} to {largest}"
+
+
+def run_padded(
+    run: Callable[[Batch], Batch],
+    batch: Batch,
+    accepted: Accepted,
+    *,
+    scale: int,
+    refuse: Callable[[str], AetherError],
+) -> Batch:
+    """Upscale N x C x H x W by `run`, which takes what is `accepted`, to N x C x H·scale x W·scale.
+
+    A larger batch goes through in parts; what is smaller is padded by repeating its last image and its
+    edge, and the output cropped. Raises what `refuse` makes of a reason if the image is too large or the
+    output not of the expected shape.
+    """
+    count, _, height, width = batch.shape
+    if any(
+        axis.maximum is not None and side > axis.maximum
+        for side, axis in ((height, accepted.height), (width, accepted.width))
+    ):
+        raise refuse(
+            f"takes {accepted} and was given {height}×{width}: give --tile {accepted.largest_tile} "
+            "and an --overlap of less than half of it"
+        )
+    step = accepted.batch.maximum or count
+    parts: list[Batch] = []
+    for start in range(0, count, step):
+        part = batch[start : start + step]
+        padded = _padded(part, accepted)
+        output = run(padded)
+        expected = (*padded.shape[:2], *(side * scale for side in padded.shape[2:]))
+        if output.shape != expected:
+            raise refuse(f"made {times(output.shape)} of {times(padded.shape)}: expected {times(expected)}")
+        parts.append(output[: len(part), :, : height * scale, : width * scale])
+    return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+def times(shape: Iterable[int | None]) -> str:
+    """Write a shape for a person to read."""
+    return "×".join(str(side or "any") for side in shape)
+
+
+def _padded(batch: Batch, accepted: Accepted) -> Batch:
+    least = accepted.batch.minimum, 1, accepted.height.minimum, accepted.width.minimum
+    missing = [(0, max(size - side, 0)) for size, side in zip(least, batch.shape, strict=True)]
+    return np.pad(batch, missing, mode="edge") if any(after for _, after in missing) else batch

@@ -1,0 +1,91 @@
+"""TensorRT for RTX and classic TensorRT behind one face: they share names, but not all of them."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import EngineError
+
+FlavourName = Literal["rtx", "tensorrt"]
+FLAVOURS = ("auto", "rtx", "tensorrt")
+TITLES: dict[FlavourName, str] = {"rtx": "TensorRT for RTX", "tensorrt": "TensorRT"}
+_MODULES: dict[FlavourName, str] = {"rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
+_WHEELS: dict[FlavourName, str] = {"rtx": "tensorrt-rtx-cu13", "tensorrt": "tensorrt"}
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """An installed TensorRT."""
+
+    name: FlavourName
+    module: Any
+    """`tensorrt_rtx` or `tensorrt`; what one lacks of the other is looked up by name."""
+    version: str
+
+    @property
+    def title(self) -> str:
+        """Name and version for a person to read."""
+        return f"{TITLES[self.name]} {self.version}"
+
+    @property
+    def strongly_typed(self) -> int:
+        """The flags of a network whose types are those of its ONNX file and Q/DQ nodes.
+
+        The flag has the value 1 in TensorRT 10, and 0 in 11 and in TensorRT for RTX.
+        """
+        return 1 << int(self.module.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+
+    def capabilities(self) -> dict[str, Any]:
+        """Return TensorRT's value for each compute capability (`8.6`) that can be built for without a GPU.
+
+        Empty for classic TensorRT, which builds for the GPU that it runs on.
+        """
+        values = getattr(self.module, "ComputeCapability", None)
+        named: dict[str, Any] = values.__members__ if values else {}
+        matches = {re.fullmatch(r"SM(\d+)(\d)", name): value for name, value in named.items()}
+        return {f"{match[1]}.{match[2]}": value for match, value in matches.items() if match}
+
+
+def find_flavour(name: str = "auto") -> Flavour:
+    """Import TensorRT for RTX (`rtx`), classic TensorRT (`tensorrt`), or the first of both that is there.
+
+    Raises `EngineError`, with the command that installs it, if there is none.
+    """
+    wanted: list[FlavourName] = [known for known in _MODULES if name in ("auto", known)]
+    if not wanted:
+        raise EngineError(f"there is no TensorRT called {name!r}: expected one of {', '.join(FLAVOURS)}")
+    broken: list[str] = []
+    for known in wanted:
+        try:
+            module = importlib.import_module(_MODULES[known])
+        except ModuleNotFoundError:
+            continue
+        except (ImportError, OSError, RuntimeError) as error:  # its libraries do not load
+            broken.append(f"{_MODULES[known]} cannot be loaded: {error}")
+            continue
+        if hasattr(module, "Builder"):  # a folder with nothing but type stubs can be imported, too
+            return Flavour(known, module, str(module.__version__))
+    titles = " or ".join(TITLES[known] for known in wanted)
+    reasons = f" ({'; '.join(broken)})" if broken else ""
+    raise EngineError(
+        f'{titles} is not installed here{reasons}: pip install "spandrel-aethernet[{wanted[0]}]"'
+    )
+
+
+def version_problem(name: FlavourName, version: str) -> str | None:
+    """Say why an engine of that TensorRT version cannot run with what is installed; None if it can.
+
+    Engines run with the very version that built them, in both flavours
+    (docs.nvidia.com/deeplearning/tensorrt-rtx, inference-library/engine-compatibility).
+    """
+    install = f"pip install {_WHEELS[name]}=={version}"
+    try:
+        found = find_flavour(name)
+    except EngineError:
+        return f"{TITLES[name]} {version} built it and is not installed here: {install}"
+    if found.version == version:
+        return None
+    return f"{TITLES[name]} {version} built it and {found.version} is installed: build it again, or {install}"

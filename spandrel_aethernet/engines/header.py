@@ -1,0 +1,48 @@
+"""What an engine's first bytes tell, where nothing lies beside it."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import EngineError
+from .flavour import FlavourName
+
+_MAGIC: dict[bytes, FlavourName] = {b"ftrt": "tensorrt", b"vtrt": "rtx"}
+_LAYOUT = struct.Struct("<4sI8xQ4B")
+"""Magic, version of the layout, size of the file, version of TensorRT.
+
+TensorRT's open trtexec reads the version of classic engines there (`ftrt`, layout 0); TensorRT for RTX 1.7
+writes the same with `vtrt`, and the size.
+"""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What built an engine."""
+
+    flavour: FlavourName
+    version: str
+
+
+def read_header(path: Path) -> Header | None:
+    """Return what built an engine, or None for a file that is no engine or of an unknown layout.
+
+    Raises `EngineError` if it cannot be read or is shorter than it says.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(_LAYOUT.size)
+    except OSError as error:
+        raise EngineError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(start) < _LAYOUT.size:
+        return None
+    magic, layout, whole, *version = _LAYOUT.unpack(start)
+    flavour = _MAGIC.get(magic)
+    if flavour is None or layout != 0:
+        return None
+    if flavour == "rtx" and size != whole:
+        raise EngineError(f"{path} is truncated: it has {size} bytes of {whole}, copy or build it again")
+    return Header(flavour, ".".join(map(str, version)))

@@ -1,0 +1,140 @@
+"""The process that builds an engine, from outside: started, listened to, ended."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from tempfile import TemporaryFile
+from threading import Thread
+from typing import IO, Any
+
+from ..errors import EngineError
+from .worker import GRACE_SECONDS, Job
+
+_LISTEN_SECONDS = 0.1
+"""How long to wait at once: on Windows, Ctrl-C is only seen between two waits."""
+
+_LAST = ("built", "refused", "failed", "unwritable")
+_START = """
+import json, sys, types
+request = json.loads(sys.stdin.buffer.readline())
+sys.path[:] = request["path"]
+package = types.ModuleType("spandrel_aethernet")
+package.__path__ = [request["package"]]
+sys.modules["spandrel_aethernet"] = package
+from spandrel_aethernet.engines.worker import Job, work
+work(Job(**request["job"]))
+"""
+"""Loads the worker without the package's `__init__`, which takes seconds to load PyTorch."""
+
+
+def run_job(job: Job, on_event: Callable[[dict[str, Any]], None], *, title: str, name: str) -> str:
+    """Build in a child process and return TensorRT's list of layers, which may be empty.
+
+    `on_event` is given what is sent before the end; `title` and `name` stand in errors for TensorRT and the
+    source. An exception, KeyboardInterrupt too, ends the process at once. Raises `EngineError` if TensorRT
+    refuses the file, fails or crashes, and OSError if the engine cannot be written.
+    """
+    with TemporaryFile() as errors, _started(job, errors) as process:
+        for event in _events(process):
+            if event["kind"] in _LAST:
+                return _outcome(event, title, name)
+            on_event(event)
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip().splitlines()
+    how = f"signal {-process.returncode}" if process.returncode < 0 else f"exit code {process.returncode}"
+    raise EngineError(
+        f"{title} crashed on {name} ({': '.join([how, *said[-1:]])}): "
+        "try another version of it, or export the file again"
+    )
+
+
+def plain(text: str) -> str:
+    """Take what only TensorRT's developers can use from one of its sentences."""
+    text = re.sub(r"^.*?Error Code \d+: ", "", text.strip().removeprefix("(foreignNode) "))
+    text = re.sub(r"^[\w ]+ \((?:\[[^\]]*\] )?(.*)\)$", r"\1", text, flags=re.DOTALL)
+    return re.split(r"\.? In \w+ at /", text)[0].strip().rstrip(".:")
+
+
+def _outcome(event: dict[str, Any], title: str, name: str) -> str:
+    if event["kind"] == "built":
+        return event["layers"] or ""
+    if event["kind"] == "unwritable":
+        raise OSError(event["reason"])
+    if event["kind"] == "failed":
+        raise EngineError(
+            f"{title} cannot build {name}: {plain(event['reason'])}: {_remedy(event['reason'])}"
+        )
+    first, *others = event["errors"] or [{"node": "", "code": "it does not say why", "said": ""}]
+    where = f"at {first['node']} ({first['operator']}): " if first["node"] else ""
+    said = re.sub(r"^Assertion failed: .*?: (?=[A-Z])", "", first["said"])
+    reason = plain(f"{first['code']}, {said}" if " " in said else first["code"])
+    more = f", and {len(others)} more" if others else ""
+    raise EngineError(
+        f"{title} refuses {name}: {where}{reason}{more}: export it again, without that operator"
+    )
+
+
+def _remedy(reason: str) -> str:
+    if "OutOfMemory" in reason or "workspace" in reason:
+        return "give smaller --max-shapes, or more --workspace if you limited it"
+    return "--verbose shows all it says"
+
+
+@contextmanager
+def _started(job: Job, errors: IO[bytes]) -> Generator[subprocess.Popen[bytes]]:
+    request = {"path": sys.path, "package": str(Path(__file__).parents[1]), "job": asdict(job)}
+    with subprocess.Popen(
+        [sys.executable, "-c", _START],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        # A terminal sends Ctrl-C to every process of its group, and only this one is to answer it.
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    ) as process:
+        assert process.stdin is not None
+        try:
+            with suppress(BrokenPipeError):  # it ended already, and is found to have crashed
+                process.stdin.write(json.dumps(request).encode() + b"\n")
+                process.stdin.flush()
+            yield process
+        finally:
+            with suppress(OSError):
+                process.stdin.close()
+            try:
+                process.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            except BaseException:
+                process.kill()
+                raise
+
+
+def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    stream = process.stdout
+    assert stream is not None
+
+    def listen() -> None:
+        for line in stream:
+            lines.put(line)
+        process.wait()
+        lines.put(b"")
+
+    Thread(target=listen, daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=_LISTEN_SECONDS)
+        except Empty:
+            continue
+        if not line.endswith(b"\n"):  # the end, or a message cut short by it
+            return
+        yield json.loads(line)

@@ -1,0 +1,361 @@
+"""TensorRT engines: what can be said without a GPU, and with one that they give what PyTorch gives."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from spandrel_aethernet.backends.choose import backend_for, open_model
+from spandrel_aethernet.backends.padding import Limits, run_padded
+from spandrel_aethernet.backends.pytorch import PyTorchBackend
+from spandrel_aethernet.backends.tensorrt_engine import TensorRTBackend, accepted_by, tile_for
+from spandrel_aethernet.backends.tensorrt_load import (
+    build_command,
+    error_log,
+    flavours_for,
+    header_refusal,
+    last_words,
+    load_engine,
+    mismatch,
+)
+from spandrel_aethernet.backends.tensorrt_session import Memory
+from spandrel_aethernet.engines.build import build_engine
+from spandrel_aethernet.engines.flavour import Flavour, find_flavour
+from spandrel_aethernet.engines.header import Header
+from spandrel_aethernet.engines.plan import BuildOptions
+from spandrel_aethernet.engines.shapes import Shapes
+from spandrel_aethernet.engines.sidecar import EngineInfo, read_sidecar, sidecar_path, write_sidecar
+from spandrel_aethernet.errors import AetherError, EngineError
+from spandrel_aethernet.images.files import Picture, read_picture, write_picture
+from spandrel_aethernet.images.tiles import upscale_pixels
+from spandrel_aethernet.onnx_export.profile import Profile, Span
+
+from ..conftest import Result, make_network
+from ..images.pictures import photograph
+from .onnx_files import write_onnx
+
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+with_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+
+SHAPES = Shapes("input:1x3x16x24", "input:1x3x32x48", "input:4x3x64x96")
+NOWHERE = torch.device("cpu")
+"""For what is found out before a GPU is asked for anything."""
+
+
+@pytest.fixture(scope="session")
+def rtx_engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An engine for one kind of GPU, by TensorRT for RTX, with its description."""
+    pytest.importorskip("tensorrt_rtx")
+    folder = tmp_path_factory.mktemp("engine")
+    source, target = write_onnx(folder / "net.onnx"), folder / "net.engine"
+    build_engine(source, target, BuildOptions(runtime="rtx", targets=["8.6"], shapes=SHAPES))
+    return target
+
+
+@pytest.fixture
+def rtx_copy(rtx_engine: Path, tmp_path: Path) -> Path:
+    """The same without its description, to be changed."""
+    path = tmp_path / "copy.engine"
+    path.write_bytes(rtx_engine.read_bytes())
+    return path
+
+
+def info_of(engine: Path) -> EngineInfo:
+    info = read_sidecar(engine)
+    assert info is not None
+    return info
+
+
+@pytest.mark.parametrize("name", ["a.engine", "a.trt", "a.PLAN"])
+def test_engines_are_known_by_their_suffix(name: str) -> None:
+    assert backend_for(Path(name)) == backend_for(Path(name), "tensorrt") == "tensorrt"
+
+
+@without_gpu
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["upscale", "gone/", "-o", "out", "-m", "gone.engine"],
+        ["upscale", "gone.png", "-o", "out.png", "-m", "gone.plan", "--backend", "tensorrt"],
+        ["compare", "gone.pth", "gone.onnx", "gone.engine", "--images", "gone"],
+        ["benchmark", "gone.pth", "gone.trt"],
+    ],
+)
+def test_a_missing_gpu_is_said_before_anything_is_read(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aethernet: Callable[..., Result]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = aethernet(*command)
+    assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
+    assert result.err.startswith("aethernet: gone.")
+    assert " needs " in result.err
+    assert "or run the checkpoint or ONNX file it was built from" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["-m", "net.onnx", "--backend", "tensorrt"],
+            "tensorrt runs .engine, .trt, .plan files, and net.onnx",
+        ),
+        (["-m", "net.engine", "--backend", "onnx"], "--backend onnx runs .onnx files, and net.engine is not"),
+    ],
+)
+def test_a_backend_for_other_files_is_said(
+    options: list[str], message: str, aethernet: Callable[..., Result]
+) -> None:
+    result = aethernet("upscale", "a.png", "-o", "b.png", *options)
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert message in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "float16"}, "--dtype float16 is for checkpoints, and net.engine is none: leave it out"),
+        ({"weights": "raw"}, "--weights raw is for checkpoints, and net.engine is none"),
+        ({"provider": "cuda"}, "--provider cuda is for ONNX files, and net.engine is none"),
+    ],
+)
+def test_options_for_other_files_are_said(options: dict[str, str], message: str) -> None:
+    with pytest.raises(AetherError, match=message):
+        open_model(Path("net.engine"), **options)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("profile", "tile", "said"),
+    [
+        (Profile(), 256, "32×32 to 1080×1920"),
+        (Profile(Span(1, 4, 8), Span(64, 512, 512), Span(64, 128, 512)), 128, "64×64 to 512×512"),
+        (Profile(Span(2, 2, 2), Span(48, 48, 48), Span(80, 80, 80)), 48, "48×80 only"),
+        (Profile(Span(1, 1, 1), Span(16, 64, 128), Span(256, 512, 999)), 64, "16×256 to 128×999"),
+    ],
+)
+def test_tiles_are_those_the_engine_is_optimised_for(profile: Profile, tile: int, said: str) -> None:
+    accepted = accepted_by(profile)
+    assert str(accepted) == said
+    assert accepted.batch == Limits(profile.batch.minimum, profile.batch.maximum)
+    assert tile_for(profile) == tile
+    assert tile <= min(profile.height.maximum, profile.width.maximum), "it can be fed, padded if need be"
+
+
+def test_memory_is_kept_and_grows() -> None:
+    memory = Memory(NOWHERE)
+    tensor = memory.tensor((2, 3, 4, 5), torch.float16)
+    assert (tensor.shape, tensor.dtype, memory.size) == ((2, 3, 4, 5), torch.float16, 240)
+    assert tensor.is_contiguous()
+    address = tensor.data_ptr()
+    assert memory.tensor((1, 3, 4, 5), torch.float32).data_ptr() == address, "the same bytes, enough of them"
+    assert memory.size == 240
+    assert memory.bytes(241).numel() == memory.size == 241
+    assert memory.bytes(0).numel() == 0
+
+
+def test_another_version_or_gpu_is_found(rtx_engine: Path) -> None:
+    info, flavour = info_of(rtx_engine), find_flavour("rtx")
+    built = Header(info.flavour, info.version)
+    assert mismatch(built, info, flavour, "8.6") is None
+    assert mismatch(None, None, flavour, "8.6") is None
+    assert mismatch(Header("rtx", "1.2.3.4"), None, flavour, "8.6") == (
+        f"with TensorRT for RTX 1.2.3.4, and {flavour.version} is installed here"
+    )
+    classic = dataclasses.replace(info, flavour="tensorrt", targets=("8.9", "12.0"))
+    as_classic = Flavour("tensorrt", flavour.module, info.version)
+    built = Header("tensorrt", info.version)
+    assert mismatch(built, classic, as_classic, "8.9") is None
+    assert mismatch(built, classic, as_classic, "8.6") == (
+        "for GPUs of compute capability 8.9, 12.0, and this one has 8.6"
+    )
+
+
+def test_the_command_that_helps_is_one_that_works(
+    rtx_engine: Path, rtx_copy: Path, monkeypatch: pytest.MonkeyPatch, aethernet: Callable[..., Result]
+) -> None:
+    command = build_command(Path("a.engine"), None, "tensorrt", "8.9")
+    assert command == "aethernet engine SOURCE -o a.engine --runtime tensorrt --force"
+    from_checkpoint = dataclasses.replace(info_of(rtx_engine), source="net.pth", precision="fp16")
+    command = build_command(Path("a.engine"), from_checkpoint, "rtx", "8.9")
+    assert command == "aethernet engine net.pth -o a.engine --target 8.9 --precision fp16 --force"
+    monkeypatch.chdir(rtx_copy.parent)
+    command = build_command(Path("copy.trt"), info_of(rtx_engine), "rtx", "8.9")
+    assert command == "aethernet engine net.onnx -o copy.engine --target 8.9 --force"
+    write_onnx(Path("net.onnx"))
+    result = aethernet(*command.split()[1:])
+    assert result.code == 0, result.err
+    assert info_of(rtx_copy).targets == ("8.9",)
+
+
+def test_the_tensorrt_that_built_an_engine_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path("net.engine")
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    pytest.importorskip("tensorrt_rtx")
+    assert [flavour.name for flavour in flavours_for(path, Header("rtx", "1.7"))] == ["rtx"]
+    assert [flavour.name for flavour in flavours_for(path, None)] == ["rtx"]
+    with pytest.raises(EngineError) as error:
+        flavours_for(path, Header("tensorrt", "10.13.0.35"))
+    assert str(error.value) == (
+        "net.engine was built with TensorRT, and TensorRT is not installed here: "
+        'pip install "spandrel-aethernet[tensorrt]"'
+    )
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    with pytest.raises(EngineError, match="not installed here: pip install"):
+        flavours_for(path, None)
+
+
+def test_a_damaged_engine_is_said(rtx_copy: Path) -> None:
+    content = rtx_copy.read_bytes()
+    rtx_copy.write_bytes(content[:-100])
+    with pytest.raises(EngineError, match="is truncated: it has "):
+        load_engine(rtx_copy, NOWHERE)
+    with pytest.raises(EngineError, match="cannot be read: No such file"):
+        load_engine(rtx_copy.with_name("gone.engine"), NOWHERE)
+
+
+def test_an_engine_that_is_not_its_description_s_is_said(rtx_engine: Path, rtx_copy: Path) -> None:
+    write_sidecar(rtx_copy, info_of(rtx_engine))
+    with rtx_copy.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(EngineError, match=r"is not the engine that copy\.engine\.json describes"):
+        load_engine(rtx_copy, NOWHERE)
+
+
+def test_tensorrt_for_rtx_tells_what_is_no_engine(
+    rtx_engine: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flavour = find_flavour("rtx")
+    log = error_log(flavour)
+    runtime = flavour.module.Runtime(log)
+    assert (
+        header_refusal(flavour.module, runtime, b"a letter, not a network" * 9)
+        == "it is no engine of this kind"
+    )
+    assert header_refusal(flavour.module, runtime, rtx_engine.read_bytes()) in (
+        None,
+        "it was built for other GPUs",
+    )
+    log.errors.clear()
+    assert runtime.deserialize_cuda_engine(b"a letter, not a network" * 9) is None
+    words = last_words(log)
+    assert "expected magic tag" in words.lower().replace("_", " ")
+    assert "Error Code" not in words
+    assert "\n" not in words
+    assert "_src/" not in words
+    assert last_words(log) == "no reason given", "it says nothing twice"
+    assert capfd.readouterr() == ("", ""), "TensorRT prints nothing by itself"
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """One network as a checkpoint and as an engine for the GPU that is here."""
+
+    checkpoint: Path
+    engine: Path
+    reference: PyTorchBackend
+    tolerance: float
+
+
+@pytest.fixture(scope="session", params=["rtx-fp32", "rtx-fp16", "tensorrt-fp32", "tensorrt-fp16"])
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    name, precision = str(request.param).split("-")
+    try:
+        flavour = find_flavour(name)
+    except EngineError as error:
+        pytest.skip(str(error))
+    capability = "{}.{}".format(*torch.cuda.get_device_capability())
+    if name == "rtx" and capability not in flavour.capabilities():
+        pytest.skip(f"{flavour.title} builds nothing for GPUs of {capability}")
+    folder = tmp_path_factory.mktemp("built")
+    checkpoint, engine = folder / "net.pth", folder / "net.engine"
+    torch.save(make_network().state_dict(), checkpoint)
+    targets = [capability] if name == "rtx" else []
+    options = BuildOptions(runtime=name, targets=targets, shapes=SHAPES)
+    build_engine(checkpoint, engine, options, precision=precision)
+    reference = PyTorchBackend(make_network(), torch.device("cuda"), torch.float32)
+    return Built(checkpoint, engine, reference, {"fp32": 1e-2, "fp16": 5e-2}[precision])
+
+
+def difference(built: Built, backend: TensorRTBackend, *shape: int) -> float:
+    """Return the largest difference from PyTorch, which is given what the engine takes."""
+    batch = np.random.default_rng(sum(shape)).random(shape, dtype=np.float32)
+    accepted = dataclasses.replace(backend.accepted, batch=Limits())
+    expected = run_padded(built.reference, batch, accepted, scale=2, refuse=EngineError)
+    output = backend(batch)
+    assert (output.shape, output.dtype) == (expected.shape, np.float32)
+    assert expected.std() > 0.1, "or there is nothing to compare"
+    return float(np.abs(output - expected).max())
+
+
+@with_gpu
+def test_an_engine_gives_what_pytorch_gives(built: Built) -> None:
+    backend = TensorRTBackend(built.engine)
+    assert (backend.scale, backend.channels, backend.max_batch, backend.auto_tile()) == (2, 3, 4, 32)
+    assert str(backend.accepted) == "16×24 to 64×96"
+    assert " engine, 16×24 to 64×96, 2x, fp" in backend.description
+    assert torch.cuda.get_device_name() in backend.description
+    # The usual size, then larger and smaller ones with the memory of those before, more than a batch,
+    # less than the smallest size, and what was run before.
+    for shape in ((1, 32, 48), (4, 64, 96), (1, 16, 24), (9, 40, 40), (2, 5, 90), (3, 1, 1), (1, 32, 48)):
+        count, height, width = shape
+        assert difference(built, backend, count, 3, height, width) < built.tolerance, shape
+    for size in ((65, 96), (64, 97)):
+        with pytest.raises(EngineError, match=r"takes 16×24 to 64×96 and was given .*: give --tile 64 and"):
+            backend(np.zeros((1, 3, *size), np.float32))
+
+
+@with_gpu
+def test_an_engine_runs_without_its_description(built: Built, tmp_path: Path) -> None:
+    alone = tmp_path / "alone.plan"
+    alone.write_bytes(built.engine.read_bytes())
+    assert difference(built, TensorRTBackend(alone), 2, 3, 32, 48) < built.tolerance
+
+
+@with_gpu
+def test_tiles_in_batches_are_the_image(built: Built) -> None:
+    backend = TensorRTBackend(built.engine, device="cuda:0")
+    pixels = photograph(100, 120)
+    expected = upscale_pixels(built.reference, pixels, tile=48, overlap=8).astype(int)
+    assert np.abs(upscale_pixels(backend, pixels, tile=48, overlap=8) - expected).max() <= 12
+    backend.max_batch = 1
+    assert np.abs(upscale_pixels(backend, pixels, tile=48, overlap=8) - expected).max() <= 12
+
+
+@with_gpu
+def test_the_commands_take_engines(built: Built, tmp_path: Path, aethernet: Callable[..., Result]) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    write_picture(Picture(photograph(100, 120)), photos / "a.png")
+    options = ("-m", built.engine, "--tile", 64, "--overlap", 8)
+    result = aethernet("upscale", photos, "-o", out, *options)
+    assert result.code == 0, result.err
+    assert read_picture(out / "a.png").pixels.shape == (200, 240, 3)
+    models = (built.checkpoint, built.engine)
+    result = aethernet("compare", *models, "--images", photos, "--json")
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["models"][1]["largest_difference"] <= 12
+    result = aethernet("benchmark", *models, "--sizes", 32, 64, "--device", "cuda", "--json")
+    assert result.code == 0, result.err
+    result = aethernet("upscale", photos, "-o", tmp_path / "no", "-m", built.engine, "--device", "cpu")
+    assert "runs on an NVIDIA GPU only, not on cpu" in result.err
+
+
+@with_gpu
+def test_what_another_tensorrt_built_is_not_run(built: Built, tmp_path: Path) -> None:
+    other = tmp_path / "other.engine"
+    other.write_bytes(built.engine.read_bytes())
+    write_sidecar(other, dataclasses.replace(info_of(built.engine), version="1.0.0.1"))
+    with pytest.raises(
+        EngineError, match=r"was built with .* 1\.0\.0\.1, and .* is installed here: to build"
+    ):
+        TensorRTBackend(other)
+    other.write_bytes(b"a letter, not a network" * 9)
+    sidecar_path(other).unlink()
+    with pytest.raises(EngineError, match=r"cannot be loaded by .*: to build it for this GPU, run aethernet"):
+        TensorRTBackend(other)

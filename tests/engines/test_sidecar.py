@@ -1,0 +1,133 @@
+"""What lies beside an engine, and what its own bytes tell."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spandrel_aethernet.engines.header import Header, read_header
+from spandrel_aethernet.engines.sidecar import (
+    EngineInfo,
+    describe,
+    file_sha256,
+    read_sidecar,
+    sidecar_path,
+    write_sidecar,
+)
+from spandrel_aethernet.errors import EngineError, OutputError
+from spandrel_aethernet.onnx_export.profile import Profile, Span
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Path:
+    path = tmp_path / "small.engine"
+    path.write_bytes(b"bytes of an engine")
+    return path
+
+
+@pytest.fixture
+def info(engine: Path) -> EngineInfo:
+    return EngineInfo(
+        engine_sha256=file_sha256(engine),
+        source="small.onnx",
+        source_sha256="0" * 64,
+        flavour="tensorrt",
+        version="10.13.0.35",
+        targets=("8.6",),
+        profile=Profile(Span(1, 2, 3), Span(4, 5, 6), Span(7, 8, 9)),
+        input_name="input",
+        output_name="output",
+        precision="fp16-int8",
+        scale=2,
+        channels=3,
+        operators={"int8": 49, "fp16": 4},
+        layers={"int8": 49, "fp16": 70},
+        fell_back=(),
+        build_seconds=1.5,
+        package_version="0.1.0",
+    )
+
+
+def test_what_is_written_is_read(engine: Path, info: EngineInfo) -> None:
+    assert read_sidecar(engine) is None
+    for given in (info, replace(info, scale=None, layers=None, fell_back=("conv",), flavour="rtx")):
+        write_sidecar(engine, given)
+        assert read_sidecar(engine) == given
+    document = json.loads(sidecar_path(engine).read_text())
+    assert document["profile"] == {"batch": "1:2:3", "height": "4:5:6", "width": "7:8:9"}
+    assert document == json.loads(json.dumps(describe(given)))
+
+
+def test_engine_of_other_bytes_is_refused(engine: Path, info: EngineInfo) -> None:
+    write_sidecar(engine, info)
+    engine.write_bytes(b"bytes of an enginf")
+    with pytest.raises(EngineError, match=r"is not the engine that small\.engine\.json describes"):
+        read_sidecar(engine)
+    engine.unlink()
+    with pytest.raises(EngineError, match=r"small\.engine cannot be read: "):
+        read_sidecar(engine)
+
+
+def put(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda document: document.update({key: value})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        put("more", 1),
+        put("targets", None),
+        put("profile", {"batch": "3:2:1", "height": "1", "width": "1"}),
+        put("profile", None),
+        put("flavour", "other"),
+        put("channels", "3"),
+        put("operators", [1]),
+        put("layers", {"int8": "many"}),
+        put("scale", "2x"),
+        put("targets", [8.6]),
+    ],
+)
+def test_damaged_description_is_said(
+    damage: Callable[[dict[str, Any]], object], engine: Path, info: EngineInfo
+) -> None:
+    document = describe(info)
+    damage(document)
+    sidecar_path(engine).write_text(json.dumps(document))
+    with pytest.raises(EngineError, match=r"small\.engine\.json is damaged: build the engine again"):
+        read_sidecar(engine)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe"])
+def test_description_that_is_none_is_said(content: bytes, engine: Path) -> None:
+    sidecar_path(engine).write_bytes(content)
+    with pytest.raises(EngineError, match=r"small\.engine\.json (is damaged|cannot be read)"):
+        read_sidecar(engine)
+
+
+def test_description_that_cannot_be_written_is_said(engine: Path, info: EngineInfo) -> None:
+    sidecar_path(engine).mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        write_sidecar(engine, info)
+
+
+def test_header_tells_flavour_and_version(tmp_path: Path) -> None:
+    path = tmp_path / "a.engine"
+    version = (10, 13, 0, 35)
+    path.write_bytes(struct.pack("<4sI8xQ4B", b"ftrt", 0, 0, *version) + b"rest")
+    assert read_header(path) == Header("tensorrt", "10.13.0.35")
+    path.write_bytes(struct.pack("<4sI8xQ4B", b"vtrt", 0, 32, *version) + b"rest")
+    assert read_header(path) == Header("rtx", "10.13.0.35")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(EngineError, match="is truncated: it has 31 bytes of 32"):
+        read_header(path)
+    for content in (b"", b"vtrt", b"text" * 20, struct.pack("<4sI8xQ4B", b"ftrt", 1, 0, *version)):
+        path.write_bytes(content)
+        assert read_header(path) is None
+    with pytest.raises(EngineError, match="cannot be read: "):
+        read_header(tmp_path)
