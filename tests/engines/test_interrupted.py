@@ -197,3 +197,23 @@ def test_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     assert "small.engine cannot be written: File too large" in errors
     assert len(errors.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
+
+
+@linux
+def test_two_builds_at_once_share_a_timing_cache(tmp_path: Path) -> None:
+    source = upscaler(tmp_path / "small.onnx")
+    options = BuildOptions(targets=["8.6"], timing_cache=tmp_path / "timings.bin")
+    server = multiprocessing.get_context("forkserver")
+    targets = [tmp_path / f"{number}.engine" for number in range(2)]
+    builds = [server.Process(target=build_engine, args=(source, target, options)) for target in targets]
+    for build in builds:
+        build.start()
+    for build in builds:
+        build.join()
+    assert [build.exitcode for build in builds] == [0, 0]
+    first, second = (read_sidecar(target) for target in targets)
+    assert first is not None
+    assert second is not None
+    assert first.engine_sha256 == second.engine_sha256, "TensorRT for RTX builds the same again"
+    made = {f"{target.name}{end}" for target in targets for end in ("", ".json")}
+    assert {path.name for path in tmp_path.iterdir()} == {"small.onnx", *made}

@@ -6,6 +6,7 @@ TensorRT for RTX keeps no timings, but its caches have the same interface, and h
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +60,9 @@ def test_builds_at_the_same_time_leave_a_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "timings.bin"
     save_often(path, 1)
     whole = path.read_bytes()
-    context = multiprocessing.get_context("spawn")
+    context: Any = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+    if sys.platform != "win32":
+        context.set_forkserver_preload([__name__])
     processes = [context.Process(target=save_often, args=(path, 100)) for _ in range(3)]
     for process in processes:
         process.start()
