@@ -11,9 +11,9 @@ from ..engines.as_onnx import DEFAULT_PRECISION, as_onnx
 from ..engines.build import BuildReport, build_engine, check_engine_target
 from ..engines.flavour import FLAVOURS
 from ..engines.plan import BuildOptions, Plan, plan_build
-from ..engines.shapes import Shapes
+from ..engines.shapes import Shapes, fit_profile
 from ..engines.trtexec import trtexec_command
-from ..errors import EngineError, OutputError
+from ..errors import OutputError
 from .console import (
     ERR,
     OUT,
@@ -197,14 +197,12 @@ def _tell(arguments: argparse.Namespace) -> int:
 
 
 def _print_trtexec(arguments: argparse.Namespace, plan: Plan) -> None:
-    if plan.profile is None:
-        raise EngineError(plan.problems[-1])
     precision = plan.source.precision
     fp16, int8 = precision.startswith("fp16"), precision.endswith("int8")
     command = trtexec_command(
         plan.source.path.name,
         arguments.output.name,
-        plan.profile,
+        fit_profile(plan.source, _options(arguments).shapes),
         input_name=plan.source.input_name,
         channels=plan.source.channels,
         int8=int8,

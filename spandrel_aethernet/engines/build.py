@@ -144,7 +144,7 @@ def _job(
         workspace=options.workspace,
         level=options.level,
         timing_cache=plan.timing_cache and str(plan.timing_cache),
-        inspect=plan.gpu is not None,
+        inspect=plan.gpu is not None and plan.gpu.capability in plan.targets,
         verbose=verbose,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import EngineError
+from ..errors import AetherError, EngineError, OnnxError
 from ..onnx_export.lint import lint_model
 from ..onnx_export.lint_graph import LintGraph
 from ..onnx_export.read_model import read_model
@@ -83,8 +83,6 @@ def read_source(path: Path) -> OnnxSource:
     Raises `OnnxError` for one that cannot be read, and `EngineError` for one that has not one image-like
     input and one output.
     """
-    from ..onnx_export.metadata import read_metadata
-
     model = read_model(path)
     given, made = _ends(path, model)
     dims = given.type.tensor_type.shape.dim
@@ -95,9 +93,12 @@ def read_source(path: Path) -> OnnxSource:
     dtype = _TYPES.get(given.type.tensor_type.elem_type)
     if dtype is None:
         raise EngineError(f"{path} takes no float images: expected {given.name} to be float32 or float16")
-    metadata = read_metadata(path)
-    report = lint_model(model)
-    inferred = {} if report.errors else _inferred(model, sizes)
+    metadata = _metadata(path)
+    try:
+        report = lint_model(model)
+    except OnnxError as error:
+        raise OnnxError(f"{path}: {error}") from error
+    inferred = {} if report.errors else _inferred(model, given.name, sizes)
     return OnnxSource(
         path=path,
         sha256=file_sha256(path),
@@ -124,7 +125,19 @@ def _ends(path: Path, model: ModelProto) -> tuple[ValueInfoProto, ValueInfoProto
     return inputs[0], model.graph.output[0]
 
 
-def _inferred(model: ModelProto, sizes: tuple[int | None, ...]) -> dict[str, ValueInfoProto]:
+def _metadata(path: Path) -> Metadata | None:
+    """Return what this package wrote into a file; None, too, if another program damaged it."""
+    from ..onnx_export.metadata import read_metadata
+
+    try:
+        return read_metadata(path)
+    except OnnxError:
+        raise
+    except (AetherError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _inferred(model: ModelProto, name: str, sizes: tuple[int | None, ...]) -> dict[str, ValueInfoProto]:
     """Return type and shape of all tensors for an input of the sizes in `_PROBE`, as far as ONNX knows."""
     from onnx import ModelProto, shape_inference
 
@@ -133,7 +146,7 @@ def _inferred(model: ModelProto, sizes: tuple[int | None, ...]) -> dict[str, Val
     del sized.graph.value_info[:]
     for entry in sized.graph.output:
         entry.type.tensor_type.ClearField("shape")
-    given = next(entry for entry in sized.graph.input if len(entry.type.tensor_type.shape.dim) == 4)
+    given = next(entry for entry in sized.graph.input if entry.name == name)
     for dim, fixed, size in zip(given.type.tensor_type.shape.dim, sizes, _PROBE, strict=True):
         dim.dim_value = fixed or size or 0
     try:

@@ -92,7 +92,7 @@ def _remedy(reason: str) -> str:
 def _started(job: Job, errors: IO[bytes]) -> Generator[subprocess.Popen[bytes]]:
     request = {"path": sys.path, "package": str(Path(__file__).parents[1]), "job": asdict(job)}
     with subprocess.Popen(
-        [sys.executable, "-c", _START],
+        [sys.executable, "-I", "-c", _START],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,

@@ -57,7 +57,7 @@ class Job:
 
 
 def work(job: Job) -> None:
-    """Build, and send what happens; the last message is `built`, `refused` or `failed`."""
+    """Build, and send what happens; the last message is `built`, `refused`, `failed` or `unwritable`."""
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the library prints must not get between the messages
     lock, cancelled = threading.Lock(), threading.Event()
@@ -70,8 +70,6 @@ def work(job: Job) -> None:
     threading.Thread(target=_end_with_input, args=[cancelled], daemon=True).start()
     try:
         _build(find_flavour(job.flavour), job, send, cancelled)
-    except OSError as error:
-        send("unwritable", reason=error.strerror or str(error))
     except Exception as error:  # TensorRT's bindings raise TypeError, RuntimeError and more
         send("failed", reason=str(error))
 
@@ -86,8 +84,8 @@ def _end_with_input(cancelled: threading.Event) -> None:
 
 def _build(flavour: Flavour, job: Job, send: Send, cancelled: threading.Event) -> None:
     module = flavour.module
-    log = make_logger(module, send, verbose=job.verbose)
-    monitor = make_monitor(module, send, cancelled)
+    log = _make_logger(module, send, verbose=job.verbose)
+    monitor = _make_monitor(module, send, cancelled)
     builder: trt.Builder = module.Builder(log)
     network = builder.create_network(flavour.strongly_typed)
     parser: trt.OnnxParser = module.OnnxParser(network, log)
@@ -104,13 +102,17 @@ def _build(flavour: Flavour, job: Job, send: Send, cancelled: threading.Event) -
         send("failed", reason=log.errors[0] if log.errors else "it does not say why")
         return
     content = memoryview(engine)
-    Path(job.engine).write_bytes(content)
+    try:
+        Path(job.engine).write_bytes(content)
+    except OSError as error:
+        send("unwritable", reason=error.strerror or str(error))
+        return
     if job.timing_cache:
         try:
             save_timings(config, Path(job.timing_cache))
         except OutputError as error:
             send("message", severity="warning", text=str(error))
-    layers = (inspect_layers(module, log, content) if job.inspect else None) or log.layers
+    layers = (_inspect_layers(module, log, content) if job.inspect else None) or log.layers
     send("built", layers=layers)
 
 
@@ -144,7 +146,7 @@ def _set_targets(config: Any, capabilities: list[Any]) -> None:
         config.set_compute_capability(capability, index)
 
 
-def make_logger(module: Any, send: Send, *, verbose: bool) -> Any:
+def _make_logger(module: Any, send: Send, *, verbose: bool) -> Any:
     """Return a logger that sends warnings and errors, or everything, and keeps errors and layers."""
 
     class Log(module.ILogger):
@@ -164,7 +166,7 @@ def make_logger(module: Any, send: Send, *, verbose: bool) -> Any:
     return Log()
 
 
-def make_monitor(module: Any, send: Send, cancelled: threading.Event) -> Any:
+def _make_monitor(module: Any, send: Send, cancelled: threading.Event) -> Any:
     """Return a progress monitor that any thread of the builder may call."""
 
     class Monitor(module.IProgressMonitor):
@@ -184,7 +186,7 @@ def make_monitor(module: Any, send: Send, cancelled: threading.Event) -> Any:
     return Monitor()
 
 
-def inspect_layers(module: Any, log: Any, content: memoryview) -> str | None:
+def _inspect_layers(module: Any, log: Any, content: memoryview) -> str | None:
     """Return the engine's layers as JSON, or None if the GPU that is here cannot run it."""
     runtime: trt.Runtime = module.Runtime(log)
     engine = runtime.deserialize_cuda_engine(content)

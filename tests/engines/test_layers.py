@@ -67,7 +67,9 @@ def test_a_list_of_names_only_tells_nothing() -> None:
 
 
 @pytest.mark.parametrize("target", ["7.5", "8.6"])
-def test_the_list_that_tensorrt_for_rtx_logs(target: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("inspect", [False, True])
+def test_the_list_that_tensorrt_for_rtx_makes(target: str, inspect: bool, tmp_path: Path) -> None:
+    """It logs one while it builds; the inspector's is taken where a GPU can run the engine."""
     pytest.importorskip("tensorrt_rtx")
     job = Job(
         flavour="rtx",
@@ -79,7 +81,7 @@ def test_the_list_that_tensorrt_for_rtx_logs(target: str, tmp_path: Path) -> Non
         workspace=None,
         level=None,
         timing_cache=None,
-        inspect=False,
+        inspect=inspect,
         verbose=False,
     )
     layers = read_layers(run_job(job, lambda _event: None, title="TensorRT", name="small"))
