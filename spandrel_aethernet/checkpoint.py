@@ -20,8 +20,8 @@ from torch import Tensor
 from .errors import CheckpointError
 from .network import HEAD_WIDTH, MAX_KERNEL, VARIANTS, AetherNet
 from .observers import is_observer_key, put_on_trained_grid, read_observers
+from .range_tensors import CALIBRATED_PREFIX, ranges_from_tensors, ranges_to_tensors
 from .range_tensors import PREFIX as RANGES_PREFIX
-from .range_tensors import ranges_from_tensors, ranges_to_tensors
 from .ranges import TrainedRanges
 
 Weights = Literal["grid", "raw"]
@@ -131,7 +131,7 @@ def inspect(state_dict: Mapping[str, Any]) -> CheckpointInfo:
     return CheckpointInfo(
         variant=_variant(hyperparameters),
         fused=fused,
-        qat=any(_is_beside(key) for key in state_dict),
+        qat=any(_is_beside(key) and not key.startswith(CALIBRATED_PREFIX) for key in state_dict),
         dtype=_check_dtypes(ours),
         hyperparameters=hyperparameters,
         parameters=sum(tensor.numel() for tensor in ours.values()),

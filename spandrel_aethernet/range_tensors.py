@@ -1,4 +1,4 @@
-"""Trained ranges as state_dict entries, so that they survive every tool that saves a state_dict."""
+"""Quantisation ranges as state_dict entries, so that they survive every tool that saves a state_dict."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from .ranges import ActivationRange, TrainedRanges
 PREFIX = "trained_ranges."
 _ACTIVATION = PREFIX + "activations."
 _WEIGHT = PREFIX + "weight_scales."
+CALIBRATED_PREFIX = PREFIX + "calibrated_inputs."
 
 
 def ranges_to_tensors(ranges: TrainedRanges) -> dict[str, Tensor]:
-    """Return float32 tensors on the CPU: (2) = minimum, maximum per activation; (C) scales per weight."""
+    """Return float32 tensors: (2) minimum and maximum of an activation, (C) scales of a weight, (1) input."""
     tensors = {
         _ACTIVATION + point: torch.tensor([span.minimum, span.maximum], dtype=torch.float32)
         for point, span in ranges.activations.items()
     }
     for module, scales in ranges.weight_scales.items():
         tensors[_WEIGHT + module] = torch.tensor(scales, dtype=torch.float32)
+    for module, largest in ranges.calibrated_inputs.items():
+        tensors[CALIBRATED_PREFIX + module] = torch.tensor([largest], dtype=torch.float32)
     return tensors
 
 
@@ -34,6 +37,7 @@ def ranges_from_tensors(tensors: Mapping[str, Tensor]) -> TrainedRanges | None:
     """
     activations: dict[str, ActivationRange] = {}
     weight_scales: dict[str, tuple[float, ...]] = {}
+    calibrated: dict[str, float] = {}
     for key, tensor in tensors.items():
         if not key.startswith(PREFIX):
             continue
@@ -43,6 +47,8 @@ def ranges_from_tensors(tensors: Mapping[str, Tensor]) -> TrainedRanges | None:
             activations[key.removeprefix(_ACTIVATION)] = ActivationRange(*values)
         elif key.startswith(_WEIGHT) and whole and all(step > 0 for step in values):
             weight_scales[key.removeprefix(_WEIGHT)] = tuple(values)
+        elif key.startswith(CALIBRATED_PREFIX) and whole and len(values) == 1 and values[0] >= 0:
+            calibrated[key.removeprefix(CALIBRATED_PREFIX)] = values[0]
         else:
             raise CheckpointError(f"{key} is no trained range, but {values[:3]}: the checkpoint is damaged")
-    return TrainedRanges(activations, weight_scales) or None
+    return TrainedRanges(activations, weight_scales, calibrated) or None

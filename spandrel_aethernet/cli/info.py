@@ -69,6 +69,7 @@ def describe(file: Path, checkpoint: Checkpoint) -> dict[str, Any]:
                 point: [span.minimum, span.maximum] for point, span in sorted(ranges.activations.items())
             },
             "weight_scales": {module: len(scales) for module, scales in sorted(ranges.weight_scales.items())},
+            "calibrated_inputs": dict(sorted(ranges.calibrated_inputs.items())),
         },
     }
 
@@ -96,6 +97,7 @@ def _print_text(document: dict[str, Any]) -> None:
     if ranges:
         rows["  activations"] = _grouped(ranges["activations"])
         rows["  int8 weights"] = _grouped(ranges["weight_scales"])
+        rows["  calibrated"] = _grouped(ranges["calibrated_inputs"])
     for name, value in rows.items():
         OUT.print(f"{name:<16}{value}")
 

@@ -74,15 +74,17 @@ def build_engine(
     on_message: Callable[[str, str], object] = lambda _severity, _text: None,
     on_step: Callable[[str, int], object] = lambda _step, _total: None,
     on_progress: Callable[[], object] = lambda: None,
+    on_wait: Callable[[], object] = lambda: None,
 ) -> BuildReport:
     """Build `target`, and its description beside it, from an ONNX file or a checkpoint.
 
     A checkpoint is exported first (see `export_onnx` for `weights`, `calibration`, `on_step` and
     `on_progress`), as `precision` (default: `DEFAULT_PRECISION`) with the operators in INT8 that suit
     TensorRT. `on_message` is given the severity (`error`, `warning`; with `verbose` also `info` and
-    `verbose`) and the text of what TensorRT says while it builds. KeyboardInterrupt, and whatever the
-    callbacks raise, ends the build at once. Raises `EngineError`, `OutputError`, and for the source
-    `CheckpointError`, `OnnxError` or `ImageError`; nothing is left behind then.
+    `verbose`) and the text of what TensorRT says while it builds, which may be nothing for long: `on_wait` is
+    called ten times a second. KeyboardInterrupt, and whatever the callbacks raise, ends the build at once.
+    Raises `EngineError`, `OutputError`, and for the source `CheckpointError`, `OnnxError` or `ImageError`;
+    nothing is left behind then.
     """
     options = options or BuildOptions()
     check_engine_target(target, force=force)
@@ -115,7 +117,7 @@ def build_engine(
         with replacing(sidecar, force=force) as partial_sidecar, replacing(target, force=force) as partial:
             job = _job(plan, plan.flavour, plan.profile, options, partial, verbose=verbose)
             begun = time.perf_counter()
-            layers = run_job(job, on_event, title=plan.flavour.title, name=source.name)
+            layers = run_job(job, on_event, title=plan.flavour.title, name=source.name, on_wait=on_wait)
             seconds = time.perf_counter() - begun
             info = _info(plan, plan.flavour, plan.profile, source, partial, layers, seconds)
             partial_sidecar.write_text(document(info), encoding="utf-8")

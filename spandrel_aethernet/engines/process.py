@@ -19,7 +19,7 @@ from ..errors import EngineError
 from .worker import GRACE_SECONDS, Job
 
 _LISTEN_SECONDS = 0.1
-"""How long to wait at once: on Windows, Ctrl-C is only seen between two waits."""
+"""How long to wait at once: callers may stop a build, and Windows tells of Ctrl-C, only between two waits."""
 
 _LAST = ("built", "refused", "failed", "unwritable")
 _START = """
@@ -35,15 +35,23 @@ work(Job(**request["job"]))
 """Loads the worker without the package's `__init__`, which takes seconds to load PyTorch."""
 
 
-def run_job(job: Job, on_event: Callable[[dict[str, Any]], None], *, title: str, name: str) -> str:
+def run_job(
+    job: Job,
+    on_event: Callable[[dict[str, Any]], None],
+    *,
+    title: str,
+    name: str,
+    on_wait: Callable[[], object] = lambda: None,
+) -> str:
     """Build in a child process and return TensorRT's list of layers, which may be empty.
 
-    `on_event` is given what is sent before the end; `title` and `name` stand in errors for TensorRT and the
+    `on_event` is given what is sent before the end, `on_wait` is called ten times a second in between;
+    `title` and `name` stand in errors for TensorRT and the
     source. An exception, KeyboardInterrupt too, ends the process at once. Raises `EngineError` if TensorRT
     refuses the file, fails or crashes, and OSError if the engine cannot be written.
     """
     with TemporaryFile() as errors, _started(job, errors) as process:
-        for event in _events(process):
+        for event in _events(process, on_wait):
             if event["kind"] in _LAST:
                 return _outcome(event, title, name)
             on_event(event)
@@ -118,7 +126,7 @@ def _started(job: Job, errors: IO[bytes]) -> Generator[subprocess.Popen[bytes]]:
                 raise
 
 
-def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+def _events(process: subprocess.Popen[bytes], on_wait: Callable[[], object]) -> Iterator[dict[str, Any]]:
     lines: SimpleQueue[bytes] = SimpleQueue()
     stream = process.stdout
     assert stream is not None
@@ -134,6 +142,7 @@ def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
         try:
             line = lines.get(timeout=_LISTEN_SECONDS)
         except Empty:
+            on_wait()
             continue
         if not line.endswith(b"\n"):  # the end, or a message cut short by it
             return

@@ -14,7 +14,7 @@ _AXES = {"batch": 0, "height": 2, "width": 3}
 
 @dataclass(frozen=True)
 class Shapes:
-    """Shapes such as `input:1x3x256x256`; None is the file's own profile, or the published one."""
+    """Shapes such as `input:1x3x256x256` or `1x3x256x256`; None is the file's own, or the published one."""
 
     minimum: str | None = None
     usual: str | None = None
@@ -66,12 +66,12 @@ def times(shape: Sequence[int]) -> str:
 
 
 def _parse(text: str | None, option: str, source: OnnxSource) -> tuple[int, ...] | None:
-    """Read `NAME:NxCxHxW`."""
+    """Read `NAME:NxCxHxW`, or `NxCxHxW` of the only input there is."""
     if text is None:
         return None
     name, _, sizes = text.rpartition(":")
     shape = tuple(int(size) if size.isdecimal() else 0 for size in sizes.lower().split("x"))
-    if name != source.input_name or len(shape) != 4 or 0 in shape:
+    if name not in ("", source.input_name) or len(shape) != 4 or 0 in shape:
         example = f"{source.input_name}:{times((1, source.channels, 256, 256))}"
         raise EngineError(
             f"{option} {text} is no shape for {source.path.name}: expected one such as {example}"

@@ -1,8 +1,9 @@
-"""Scales for every quantised operator: learned where training left a range, else measured on photographs."""
+"""Scales for every quantised operator: learned where training left a range, else measured on images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +15,8 @@ from .plan import QuantisedOp, on_grid
 
 _STEPS = 127
 """Positive steps of a symmetric int8 activation."""
+_SIDE = 128
+"""How many pixels of each side of an image calibration looks at."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,23 @@ def find_scales(
 ) -> list[OpScales]:
     """Return the scales of `ops`, which name modules of `network` (a `deployable` one, float32).
 
-    A range that training left wins. For the rest, `images` (1 x C x H x W, values 0..1) run through the
-    network and the largest magnitude of each input is taken; none run if nothing is left to measure.
+    A range that training left wins, then one of an earlier calibration. For the rest, `images` (1 x C x H x
+    W, values 0..1) run through the network and the largest magnitude of each input is taken; none run if
+    nothing is left to measure.
     """
-    known = {op.module: _learned(op, ranges) for op in ops}
-    unknown = [module for module, found in known.items() if found is None]
-    measured = _largest_inputs(network, unknown, images, on_image) if unknown else {}
+    known = {op.module: learned_input(op, ranges) for op in ops}
+    calibrated = dict(ranges.calibrated_inputs) if ranges else {}
+    unknown = [name for name, learned in known.items() if learned is None and name not in calibrated]
+    if unknown:
+        with watched_inputs(network, unknown) as measured, torch.inference_mode():
+            for image in images:
+                network(image)
+                on_image()
+        calibrated |= measured
     scales: list[OpScales] = []
     for op in ops:
         learned = known[op.module]
-        largest = measured[op.module] if learned is None else learned
+        largest = calibrated[op.module] if learned is None else learned
         axis = 1 if isinstance(network.get_submodule(op.module), Product) else 0
         scales.append(
             OpScales(
@@ -70,7 +80,8 @@ def find_scales(
     return scales
 
 
-def _learned(op: QuantisedOp, ranges: TrainedRanges | None) -> float | None:
+def learned_input(op: QuantisedOp, ranges: TrainedRanges | None) -> float | None:
+    """Return the largest magnitude that training saw at the input of an operator; None if it did not look."""
     span = ranges.activations.get(op.learned_input or "") if ranges else None
     return max(abs(span.minimum), abs(span.maximum)) if span else None
 
@@ -83,9 +94,15 @@ def _weight_scale(weight: Tensor, axis: int, op: QuantisedOp, ranges: TrainedRan
     return torch.where(scale > 0, scale, torch.ones_like(scale))
 
 
-def _largest_inputs(
-    network: nn.Module, modules: Sequence[str], images: Iterable[Tensor], on_image: Callable[[], object]
-) -> dict[str, float]:
+def middle(length: int) -> slice:
+    """Return the part of an image's side that calibration looks at."""
+    start = max(0, (length - _SIDE) // 2)
+    return slice(start, start + _SIDE)
+
+
+@contextmanager
+def watched_inputs(network: nn.Module, modules: Sequence[str]) -> Generator[dict[str, float]]:
+    """Yield the largest magnitude at the input of each module, which grows as the network runs."""
     largest = dict.fromkeys(modules, 0.0)
 
     def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
@@ -96,14 +113,10 @@ def _largest_inputs(
 
     handles = [network.get_submodule(name).register_forward_pre_hook(watch(name)) for name in modules]
     try:
-        with torch.inference_mode():
-            for image in images:
-                network(image)
-                on_image()
+        yield largest
     finally:
         for handle in handles:
             handle.remove()
-    return largest
 
 
 def _weight(network: nn.Module, module: str) -> Tensor:

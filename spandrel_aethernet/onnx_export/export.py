@@ -21,7 +21,7 @@ from ..errors import AetherError, OutputError
 from ..images.colour import feed_for, to_network
 from ..images.files import format_of, read_picture
 from ..model_file import named, read_state_dict
-from .calibrate import OpScales, find_scales
+from .calibrate import OpScales, find_scales, middle
 from .deploy import deployable
 from .graph import NEWEST_OPSET, OLDEST_OPSET, float_graph
 from .half_rounding import truncates_half
@@ -34,8 +34,6 @@ from .verify import Agreement, verify
 
 Precision = Literal["fp32", "fp16", "fp32-int8", "fp16-int8"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "fp32-int8", "fp16-int8")
-_CALIBRATION_SIDE = 128
-"""Calibration images are cropped to at most this side in pixels."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +169,7 @@ def _calibration_images(folder: Path | None, channels: int) -> list[Tensor]:
 
 def _middle(path: Path, channels: int) -> Tensor:
     pixels = read_picture(path).pixels
-    top, left = (max(0, (size - _CALIBRATION_SIDE) // 2) for size in pixels.shape[:2])
-    crop = pixels[top : top + _CALIBRATION_SIDE, left : left + _CALIBRATION_SIDE]
+    crop = pixels[middle(pixels.shape[0]), middle(pixels.shape[1])]
     return torch.from_numpy(to_network(crop, feed_for(crop.shape[2], channels)))[:1]
 
 
