@@ -29,7 +29,8 @@ def test_what_training_saw_is_not_measured_again() -> None:
     trained = load_model(DEMO_MODEL).model
     points = Calibrator(trained).open_points
 
-    assert "layers.0.1.ffn.fc2" in points and "layers.0.1.conv.fused_conv" in points
+    assert "layers.0.1.ffn.fc2" in points
+    assert "layers.0.1.conv.fused_conv" in points
     assert not any(point.endswith("fc1") for point in points), "training observed what goes into these"
 
 
@@ -41,7 +42,9 @@ def test_the_largest_of_all_images_counts_and_the_network_given_stays(network: A
     alone.see(image(1.0))
     both, one = calibrator.result().trained_ranges, alone.result().trained_ranges
 
-    assert both is not None and one is not None and network.trained_ranges is None
+    assert both is not None
+    assert one is not None
+    assert network.trained_ranges is None
     assert all(
         both.calibrated_inputs[point] >= largest > 0 for point, largest in one.calibrated_inputs.items()
     )
