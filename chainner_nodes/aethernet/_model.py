@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""AetherNet models on the edges of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nodes.properties.inputs import ModelInput
+from spandrel import ImageModelDescriptor
+
+from spandrel_aethernet import AetherNet, install
+from spandrel_aethernet.model_file import as_file
+
+install()  # chaiNNer's own Load Model reads AetherNet files from here on
+
+
+class AetherNetInput(ModelInput):
+    """A model that chaiNNer's Load Model read and found to be an AetherNet."""
+
+    def __init__(self, label: str = "Model") -> None:
+        """Call it `label`."""
+        super().__init__(label, 'PyTorchModel { arch: "AetherNet" }')
+        self.associated_type = ImageModelDescriptor[Any]
+
+    def enforce(self, value: object) -> ImageModelDescriptor[Any]:
+        """Return the model. Raises ValueError for one of another architecture."""
+        model: Any = value
+        if isinstance(value, ImageModelDescriptor) and isinstance(model.model, AetherNet):
+            return model
+        found = model.architecture.name if isinstance(value, ImageModelDescriptor) else type(value).__name__
+        raise ValueError(
+            f"{self.label} is {found}, and this node takes AetherNet models: connect a Load Model node that "
+            "read one"
+        )
+
+
+@contextmanager
+def model_file(model: ImageModelDescriptor[Any], name: str | None = None) -> Generator[Path]:
+    """Yield a checkpoint of a model, which is gone after the block."""
+    with as_file(model.model, name or f"{model.tags[0]}_{model.scale}x") as path:
+        yield path

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From an AetherNet model, or its ONNX model, to a TensorRT engine."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from api import BaseInput, NodeContext, Progress
+from logger import logger
+from nodes.groups import Condition, if_enum_group, if_group
+from nodes.impl.onnx.model import OnnxGeneric
+from nodes.properties.inputs import (
+    BoolInput,
+    DirectoryInput,
+    EnumInput,
+    NumberInput,
+    RelativePathInput,
+    TextInput,
+)
+from spandrel import ImageModelDescriptor
+
+from spandrel_aethernet.engines.build import build_engine
+from spandrel_aethernet.engines.plan import BuildOptions
+from spandrel_aethernet.engines.shapes import Shapes as EngineShapes
+from spandrel_aethernet.engines.shapes import as_lists, times
+from spandrel_aethernet.onnx_export.profile import Profile
+
+from . import utility_group
+from ._engine import TYPE_DEFINITIONS, EngineFile, EngineOutput
+from ._model import AetherNetInput, model_file
+from ._needs import for_chainner, need, need_tensorrt
+from ._precision import Precision, precision_input
+from ._progress import Steps, plain_errors
+from ._settings import get_settings
+from ._shapes import Shapes, profile_of, shape_inputs
+
+need_tensorrt()
+need("onnx", remedy="install ONNX in chaiNNer's dependency manager")
+_chainner = for_chainner()
+if TYPE_CHECKING:
+    from nodes.impl.tensorrt.model import TensorRTEngine
+
+    BuildOutputs: TypeAlias = EngineFile | tuple[EngineFile, TensorRTEngine]
+else:  # what chaiNNer compares with the outputs that the node has
+    BuildOutputs = tuple[EngineFile, _chainner.TensorRTEngine] if _chainner else EngineFile
+
+
+class Runtime(Enum):
+    """Which TensorRT builds."""
+
+    AUTO = "auto"
+    RTX = "rtx"
+    TENSORRT = "tensorrt"
+
+
+class Cards(Enum):
+    """Which GPUs an engine is for."""
+
+    AUTO = "auto"
+    CHOSEN = "chosen"
+
+
+class SourceInput(BaseInput[ImageModelDescriptor[Any] | OnnxGeneric]):
+    """An AetherNet, or any ONNX model."""
+
+    def __init__(self) -> None:
+        """Take either."""
+        super().__init__(['PyTorchModel { arch: "AetherNet" }', "OnnxGenericModel"], "Model")
+        self.associated_type = ImageModelDescriptor[Any] | OnnxGeneric
+        self.type_definitions = TYPE_DEFINITIONS
+
+    def enforce(self, value: object) -> ImageModelDescriptor[Any] | OnnxGeneric:
+        """Return it. Raises ValueError for anything else."""
+        return value if isinstance(value, OnnxGeneric) else AetherNetInput(self.label).enforce(value)
+
+
+@utility_group.register(
+    schema_id="aethernet:build_engine",
+    name="Build AetherNet Engine",
+    description=[
+        "Builds a TensorRT engine in a file, and beside it *.engine.json* with what is in it. INT8 comes "
+        "from the Q/DQ nodes of the ONNX model; an AetherNet is exported on the way.",
+        "TensorRT for RTX builds without a GPU, for any GeForce RTX from the 20 series on. TensorRT builds "
+        "for the GPU it runs on.",
+    ],
+    icon="BsNvidia",
+    inputs=[
+        SourceInput().with_docs(
+            "An AetherNet, or an ONNX model such as Export AetherNet To ONNX gives.", hint=True
+        ),
+        DirectoryInput(must_exist=False).with_docs("Where the engine is saved."),
+        RelativePathInput("Engine Name", default="aethernet").with_docs("Its name, without .engine."),
+        if_group(Condition.type(0, "PyTorchModel"))(precision_input(Precision.FP16_INT8)),
+        EnumInput(
+            Runtime,
+            "Runtime",
+            type_name="AetherNetRuntime",
+            option_labels={
+                Runtime.AUTO: "Auto (RTX if installed)",
+                Runtime.RTX: "TensorRT for RTX",
+                Runtime.TENSORRT: "TensorRT",
+            },
+        )
+        .with_id(4)
+        .with_docs(
+            "What builds the engine, and what must run it, in the same version. chaiNNer's own nodes run "
+            "TensorRT's engines, Upscale Image (AetherNet engine) both."
+        ),
+        if_enum_group(4, (Runtime.AUTO, Runtime.RTX))(
+            EnumInput(
+                Cards,
+                "For GPUs",
+                type_name="AetherNetCards",
+                option_labels={Cards.AUTO: "This one, or all", Cards.CHOSEN: "Chosen"},
+            )
+            .with_id(5)
+            .with_docs(
+                "By default the GPU that is in this computer; without one, all that TensorRT for RTX knows."
+            ),
+            if_enum_group(5, Cards.CHOSEN)(
+                TextInput("GPUs", default="8.6, 8.9", has_handle=False)
+                .with_id(6)
+                .with_docs(
+                    "Cards or compute capabilities, separated by commas: *RTX 3060, RTX 4090*, or *8.6, 8.9*."
+                )
+            ),
+        ),
+        *shape_inputs(7),
+        if_enum_group(4, Runtime.TENSORRT)(
+            NumberInput("Optimization Level", default=3, min=0, max=5).with_docs(
+                "How long TensorRT looks for fast kernels."
+            ),
+            NumberInput("Workspace", default=0, min=0, max=1024, precision=1, step=0.5, unit="GiB").with_docs(
+                "How much of the GPU's memory a kernel may use. 0 is all there is."
+            ),
+        ),
+        BoolInput("Overwrite", default=True).with_docs("Replaces an engine of that name."),
+    ],
+    outputs=[
+        EngineOutput(
+            """
+                match Input0 {
+                    PyTorchModel as m => AetherNetEngine { scale: m.scale, channels: m.inputChannels },
+                    OnnxModel as m => AetherNetEngine {
+                        scale: m.scaleWidth & m.scaleHeight, channels: m.inputChannels
+                    },
+                }
+            """
+        ).with_docs("The engine that was saved, for Upscale Image (AetherNet engine)."),
+        *([_chainner.chainner_output()] if _chainner else []),
+    ],
+    side_effects=True,
+    node_context=True,
+    see_also=["aethernet:upscale_image", "aethernet:export_onnx"],
+)
+def build_aethernet_engine_node(
+    context: NodeContext,
+    source: ImageModelDescriptor[Any] | OnnxGeneric,
+    directory: Path,
+    name: str,
+    precision: Precision,
+    runtime: Runtime,
+    cards: Cards,
+    chosen_cards: str,
+    shapes: Shapes,
+    height: int,
+    width: int,
+    smallest: int,
+    usual: int,
+    largest: int,
+    batch: int,
+    level: int,
+    workspace: float,
+    overwrite: bool,
+) -> BuildOutputs:
+    """Build an engine and return it, once for our nodes and once for chaiNNer's."""
+    profile = profile_of(shapes, height, width, smallest, usual, largest, batch)
+    for_rtx = runtime is not Runtime.TENSORRT
+    options = BuildOptions(
+        runtime=runtime.value,
+        targets=chosen_cards.split(",") if for_rtx and cards is Cards.CHOSEN else (),
+        shapes=EngineShapes() if shapes is Shapes.PUBLISHED else _shapes(profile, _channels(source)),
+        workspace=None if for_rtx else round(workspace * 1024) or None,
+        level=None if for_rtx else level,
+        timing_cache=None if for_rtx else get_settings(context).timing_cache,
+    )
+    target = directory / f"{name}.engine"
+    steps = _BuildSteps(context, isinstance(source, ImageModelDescriptor), precision)
+    with plain_errors(), _source_file(source, target.stem) as file:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        report = build_engine(
+            file,
+            target,
+            options,
+            precision=precision.value if steps.exports else None,
+            force=overwrite,
+            monitor=steps,
+            on_step=steps.begin,
+            on_progress=steps.advance,
+            on_wait=context.check_aborted,
+        )
+        steps.finish()
+    for note in report.notes:
+        logger.info("%s: %s", target, note)
+    engine = EngineFile(report.path, report.info)
+    return (engine, _chainner.as_chainner_engine(report.path, report.info)) if _chainner else engine
+
+
+class _BuildSteps(Steps):
+    """The steps of an export, if there is one, then TensorRT's."""
+
+    def __init__(self, progress: Progress, exports: bool, precision: Precision) -> None:
+        super().__init__(progress, 1 + (exports and 2 + precision.value.endswith("int8")))
+        self.exports = exports
+        self._outermost = ""
+
+    def phase_start(self, name: str, parent: str | None, steps: int) -> None:
+        """Begin a step for each of TensorRT's phases that lies in no other."""
+        if parent is None:
+            self._outermost = name
+            self.begin(name, steps)
+
+    def step_complete(self, name: str, step: int) -> None:  # noqa: ARG002
+        """Count a part of a step."""
+        if name == self._outermost:
+            self.advance()
+
+    def phase_finish(self, name: str) -> None:
+        """Do nothing: the next phase tells."""
+
+
+@contextmanager
+def _source_file(source: ImageModelDescriptor[Any] | OnnxGeneric, name: str) -> Generator[Path]:
+    if isinstance(source, ImageModelDescriptor):
+        with model_file(source) as path:
+            yield path
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.onnx"
+        path.write_bytes(source.bytes)
+        yield path
+
+
+def _channels(source: ImageModelDescriptor[Any] | OnnxGeneric) -> int:
+    if isinstance(source, ImageModelDescriptor):
+        return source.input_channels
+    return source.info.input_channels or 3
+
+
+def _shapes(profile: Profile, channels: int) -> EngineShapes:
+    return EngineShapes(*(times(shape) for shape in as_lists(profile, channels)))
