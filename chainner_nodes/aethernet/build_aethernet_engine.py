@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from api import BaseInput, NodeContext, Progress
+from api import NodeContext, Progress
 from logger import logger
 from nodes.groups import Condition, if_enum_group, if_group
 from nodes.impl.onnx.model import OnnxGeneric
@@ -22,22 +19,22 @@ from nodes.properties.inputs import (
     RelativePathInput,
     TextInput,
 )
-from spandrel import ImageModelDescriptor
 
 from spandrel_aethernet.engines.build import build_engine
 from spandrel_aethernet.engines.plan import BuildOptions
 from spandrel_aethernet.engines.shapes import Shapes as EngineShapes
 from spandrel_aethernet.engines.shapes import as_lists, times
+from spandrel_aethernet.engines.targets import ALL
 from spandrel_aethernet.onnx_export.profile import Profile
 
 from . import utility_group
-from ._engine import TYPE_DEFINITIONS, EngineFile, EngineOutput
-from ._model import AetherNetInput, model_file
+from ._engine import EngineFile, EngineOutput
 from ._needs import for_chainner, need, need_tensorrt
 from ._precision import Precision, precision_input
 from ._progress import Steps, plain_errors
 from ._settings import get_settings
 from ._shapes import Shapes, profile_of, shape_inputs
+from ._source import Source, SourceInput, channels_of, source_file
 
 need_tensorrt()
 need("onnx", remedy="install ONNX in chaiNNer's dependency manager")
@@ -62,21 +59,8 @@ class Cards(Enum):
     """Which GPUs an engine is for."""
 
     AUTO = "auto"
+    ALL = "all"
     CHOSEN = "chosen"
-
-
-class SourceInput(BaseInput[ImageModelDescriptor[Any] | OnnxGeneric]):
-    """An AetherNet, or any ONNX model."""
-
-    def __init__(self) -> None:
-        """Take either."""
-        super().__init__(['PyTorchModel { arch: "AetherNet" }', "OnnxGenericModel"], "Model")
-        self.associated_type = ImageModelDescriptor[Any] | OnnxGeneric
-        self.type_definitions = TYPE_DEFINITIONS
-
-    def enforce(self, value: object) -> ImageModelDescriptor[Any] | OnnxGeneric:
-        """Return it. Raises ValueError for anything else."""
-        return value if isinstance(value, OnnxGeneric) else AetherNetInput(self.label).enforce(value)
 
 
 @utility_group.register(
@@ -116,7 +100,7 @@ class SourceInput(BaseInput[ImageModelDescriptor[Any] | OnnxGeneric]):
                 Cards,
                 "For GPUs",
                 type_name="AetherNetCards",
-                option_labels={Cards.AUTO: "This one, or all", Cards.CHOSEN: "Chosen"},
+                option_labels={Cards.AUTO: "This One, or All", Cards.ALL: "All", Cards.CHOSEN: "Chosen"},
             )
             .with_id(5)
             .with_docs(
@@ -160,7 +144,7 @@ class SourceInput(BaseInput[ImageModelDescriptor[Any] | OnnxGeneric]):
 )
 def build_aethernet_engine_node(
     context: NodeContext,
-    source: ImageModelDescriptor[Any] | OnnxGeneric,
+    source: Source,
     directory: Path,
     name: str,
     precision: Precision,
@@ -183,15 +167,15 @@ def build_aethernet_engine_node(
     for_rtx = runtime is not Runtime.TENSORRT
     options = BuildOptions(
         runtime=runtime.value,
-        targets=chosen_cards.split(",") if for_rtx and cards is Cards.CHOSEN else (),
-        shapes=EngineShapes() if shapes is Shapes.PUBLISHED else _shapes(profile, _channels(source)),
+        targets=_targets(cards, chosen_cards) if for_rtx else (),
+        shapes=EngineShapes() if shapes is Shapes.PUBLISHED else _shapes(profile, channels_of(source)),
         workspace=None if for_rtx else round(workspace * 1024) or None,
         level=None if for_rtx else level,
         timing_cache=None if for_rtx else get_settings(context).timing_cache,
     )
     target = directory / f"{name}.engine"
-    steps = _BuildSteps(context, isinstance(source, ImageModelDescriptor), precision)
-    with plain_errors(), _source_file(source, target.stem) as file:
+    steps = _BuildSteps(context, not isinstance(source, OnnxGeneric), precision)
+    with plain_errors(), source_file(source, target.stem) as file:
         target.parent.mkdir(parents=True, exist_ok=True)
         report = build_engine(
             file,
@@ -234,22 +218,8 @@ class _BuildSteps(Steps):
         """Do nothing: the next phase tells."""
 
 
-@contextmanager
-def _source_file(source: ImageModelDescriptor[Any] | OnnxGeneric, name: str) -> Generator[Path]:
-    if isinstance(source, ImageModelDescriptor):
-        with model_file(source) as path:
-            yield path
-        return
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.onnx"
-        path.write_bytes(source.bytes)
-        yield path
-
-
-def _channels(source: ImageModelDescriptor[Any] | OnnxGeneric) -> int:
-    if isinstance(source, ImageModelDescriptor):
-        return source.input_channels
-    return source.info.input_channels or 3
+def _targets(cards: Cards, chosen: str) -> list[str]:
+    return {Cards.AUTO: [], Cards.ALL: [ALL], Cards.CHOSEN: chosen.split(",")}[cards]
 
 
 def _shapes(profile: Profile, channels: int) -> EngineShapes:

@@ -72,6 +72,7 @@ def save_aethernet_release_node(
             force=overwrite,
             on_step=steps.begin,
             on_progress=steps.advance,
+            on_wait=context.check_aborted,
         )
         steps.finish()
     return target
