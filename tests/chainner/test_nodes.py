@@ -9,67 +9,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from spandrel_aethernet.cli import main
-from spandrel_aethernet.data import DEMO_MODEL, half_size, original
-from spandrel_aethernet.engines.sidecar import read_sidecar
+from spandrel_aethernet.data import DEMO_MODEL, original
 from spandrel_aethernet.fuse_file import fuse_file
-from spandrel_aethernet.onnx_export.metadata import Metadata, read_metadata
 
 from .backend import Backend, NodeError
-from .events import Event, broadcast_type
-from .graphs import Graph, Node
-
-WITHOUT_QAT = Path(__file__).parents[1] / "data" / "aether_small_2x_float16.safetensors"
-
-
-@pytest.fixture(scope="session")
-def photograph(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture whose sides are multiples of 16: chaiNNer pads others for ONNX models."""
-    path = tmp_path_factory.mktemp("photograph") / "chelsea.png"
-    Image.open(half_size("chelsea")).convert("RGB").crop((0, 0, 96, 80)).save(path)
-    return path
-
-
-def load(graph: Graph, checkpoint: Path = DEMO_MODEL) -> Node:
-    return graph.add("chainner:pytorch:load_model", {"Model": checkpoint})
-
-
-def save_image(graph: Graph, image: Node, target: Path) -> None:
-    graph.add(
-        "chainner:image:save",
-        {"Image": image.out("Image"), "Directory": target.parent, "Image Name": target.stem},
-    )
-
-
-def told(events: list[Event], node: Node) -> dict[str, object]:
-    """Return the value of each output of a node that chaiNNer shows as one, by label."""
-    types = {
-        output["label"]: broadcast_type(events, node.out(output["id"])) for output in node.schema["outputs"]
-    }
-    return {label: shown["value"] if isinstance(shown, dict) else shown for label, shown in types.items()}
-
-
-def progress(events: list[Event], node: Node) -> list[float]:
-    return [e.data["progress"] for e in events if (e.name, e.node) == ("node-progress", node.id)]
-
-
-def pixels(path: Path) -> NDArray[np.int64]:
-    return np.asarray(Image.open(path).convert("RGB")).astype(np.int64)
-
-
-def assert_same(first: Path, second: Path) -> None:
-    one, other = pixels(first), pixels(second)
-    assert one.shape == other.shape
-    assert np.abs(one - other).max() <= 1
-
-
-def metadata_of(path: Path) -> Metadata:
-    metadata = read_metadata(path)
-    assert metadata is not None
-    return metadata
+from .demo import WITHOUT_QAT, assert_same, load, metadata_of, pixels, progress, save_image, told
 
 
 def test_all_nodes_are_there_and_the_log_has_no_word_against_them(backend: Backend) -> None:
@@ -220,78 +167,6 @@ def test_ranges_calibrated_on_own_images_go_into_the_export(
 
     assert scales[0] != pytest.approx(scales[1], rel=0.02)
     assert set(metadata_of(tmp_path / "black.onnx").input_ranges.values()) == {"calibrated"}
-
-
-@pytest.mark.parametrize("source", ["model", "ONNX model"])
-def test_an_engine_is_built_from(backend: Backend, tmp_path: Path, source: str) -> None:
-    graph = backend.graph()
-    given = load(graph).out("Model")
-    if source == "ONNX model":
-        given = graph.add(
-            "aethernet:export_onnx", {"Model": given, "Precision": "fp16-int8", "Verify": False}
-        ).out("ONNX Model")
-    build = graph.add(
-        "aethernet:build_engine",
-        {
-            "Model": given,
-            "Directory": tmp_path / "engines",
-            "Engine Name": "small",
-            "Runtime": "rtx",
-            "For GPUs": "chosen",
-            "GPUs": "RTX 3060, 8.9",
-            "Sizes": "custom",
-            "Largest Side": 512,
-            "Largest Batch": 4,
-        },
-    )
-    events = backend.run(graph)
-    info = read_sidecar(tmp_path / "engines" / "small.engine")
-
-    assert info is not None
-    assert (info.precision, info.scale, info.targets) == ("fp16-int8", 2, ("8.6", "8.9"))
-    assert (info.profile.height.maximum, info.profile.batch.maximum) == (512, 4)
-    shown = broadcast_type(events, build.out("Engine"))
-    assert isinstance(shown, dict)
-    assert shown["fields"]["scale"] == 2
-    assert progress(events, build)[-1] == 1
-
-
-def test_a_build_can_be_stopped_and_leaves_nothing(backend: Backend, tmp_path: Path) -> None:
-    graph = backend.graph()
-    export = graph.add("aethernet:export_onnx", {"Model": load(graph).out("Model"), "Verify": False})
-    build = graph.add(
-        "aethernet:build_engine",
-        {"Model": export.out("ONNX Model"), "Directory": tmp_path, "Engine Name": "stopped"},
-    )
-    start = len(backend.events())
-    running = backend.run_in_background(graph)
-    backend.wait_for("node-start", build.id, start=start)
-    backend.kill()
-
-    assert not any((event.name, event.node) == ("node-finish", build.id) for event in running.result())
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_engine_is_loaded_and_needs_a_gpu_to_run(
-    backend: Backend, tmp_path: Path, photograph: Path
-) -> None:
-    assert main(["engine", str(DEMO_MODEL), "-o", str(tmp_path / "e.engine"), "--runtime", "rtx"]) == 0
-    graph = backend.graph()
-    engine = graph.add("aethernet:load_engine", {"Engine File": tmp_path / "e.engine"})
-    image = graph.add("chainner:image:load", {"Image File": photograph})
-    upscaled = graph.add(
-        "aethernet:upscale_image", {"Image": image.out("Image"), "Engine": engine.out("Engine")}
-    )
-    save_image(graph, upscaled, tmp_path / "chainner.png")
-    if torch.cuda.is_available():
-        backend.run(graph)
-        ours = tmp_path / "ours.png"
-        assert main(["upscale", str(photograph), "-o", str(ours), "-m", str(tmp_path / "e.engine")]) == 0
-        assert_same(tmp_path / "chainner.png", ours)
-        return
-    with pytest.raises(NodeError, match=r"e\.engine needs an NVIDIA GPU and its driver") as caught:
-        backend.run(graph)
-    assert caught.value.node_id == upscaled.id
 
 
 def test_a_release_is_made_once_and_replaced_only_if_asked(backend: Backend, tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""What the tests of the nodes share: the demo checkpoint in a graph, and what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from spandrel_aethernet.data import DEMO_MODEL
+from spandrel_aethernet.onnx_export.metadata import Metadata, read_metadata
+
+from .events import Event, broadcast_type
+from .graphs import Graph, Node
+
+WITHOUT_QAT = Path(__file__).parents[1] / "data" / "aether_small_2x_float16.safetensors"
+
+
+def load(graph: Graph, checkpoint: Path = DEMO_MODEL) -> Node:
+    return graph.add("chainner:pytorch:load_model", {"Model": checkpoint})
+
+
+def save_image(graph: Graph, image: Node, target: Path) -> None:
+    graph.add(
+        "chainner:image:save",
+        {"Image": image.out("Image"), "Directory": target.parent, "Image Name": target.stem},
+    )
+
+
+def told(events: list[Event], node: Node) -> dict[str, object]:
+    """Return the value of each output of a node that chaiNNer shows as one, by label."""
+    types = {
+        output["label"]: broadcast_type(events, node.out(output["id"])) for output in node.schema["outputs"]
+    }
+    return {label: shown["value"] if isinstance(shown, dict) else shown for label, shown in types.items()}
+
+
+def progress(events: list[Event], node: Node) -> list[float]:
+    return [e.data["progress"] for e in events if (e.name, e.node) == ("node-progress", node.id)]
+
+
+def pixels(path: Path) -> NDArray[np.int64]:
+    return np.asarray(Image.open(path).convert("RGB")).astype(np.int64)
+
+
+def assert_same(first: Path, second: Path) -> None:
+    one, other = pixels(first), pixels(second)
+    assert one.shape == other.shape
+    assert np.abs(one - other).max() <= 1
+
+
+def metadata_of(path: Path) -> Metadata:
+    metadata = read_metadata(path)
+    assert metadata is not None
+    return metadata
