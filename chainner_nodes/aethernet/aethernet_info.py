@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from nodes.properties.outputs import BoolOutput, NumberOutput, TextOutput
+from nodes.properties.outputs import NumberOutput, TextOutput
 from spandrel import ImageModelDescriptor
 
 from . import utility_group
 from ._model import AetherNetInput
+from ._shown import ShownBool, ShownNumber, ShownText
 
 
 @utility_group.register(
@@ -22,16 +23,16 @@ from ._model import AetherNetInput
     icon="ImInfo",
     inputs=[AetherNetInput().with_docs("An AetherNet from Load Model.", hint=True)],
     outputs=[
-        TextOutput("Variant").with_docs(
+        ShownText("Variant").with_docs(
             "The name of the published configuration: aether_small, aether_medium, aether_large; or custom."
         ),
         NumberOutput("Scale", output_type="Input0.scale").with_docs("How many times as large the output is."),
-        TextOutput("Layout").with_docs(
+        ShownText("Layout").with_docs(
             "What was found in the file: fused or not fused, and QAT if it holds ranges of "
             "quantisation-aware training."
         ),
-        BoolOutput("Trained Ranges").with_docs("Whether training left ranges for INT8."),
-        NumberOutput("Range Count", output_type="uint").with_docs(
+        ShownBool("Trained Ranges").with_docs("Whether training left ranges for INT8."),
+        ShownNumber("Range Count", "uint").with_docs(
             "How many activations and weights have a trained or calibrated range."
         ),
         TextOutput("Range Points").with_docs("Which activations and weights have a range, one a line."),

@@ -67,13 +67,14 @@ _INT8 = (Precision.FP32_INT8, Precision.FP16_INT8)
                 "Optimised For",
                 type_name="AetherNetPreset",
                 option_labels={
-                    Preset.USUAL: "Usual (FP32: ONNX Runtime, FP16: TensorRT)",
+                    Preset.USUAL: "Usual",
                     Preset.ONNXRUNTIME: "ONNX Runtime",
                     Preset.TENSORRT: "TensorRT",
                 },
             ).with_docs(
                 "Which operators become INT8. ONNX Runtime has slow INT8 kernels for depthwise convolutions "
-                "on a CPU, so its preset leaves those in floating point."
+                "on a CPU, so its preset leaves those in floating point. *Usual* is ONNX Runtime for FP32 + "
+                "INT8 and TensorRT for FP16 + INT8."
             )
         ),
         EnumInput(
@@ -81,12 +82,12 @@ _INT8 = (Precision.FP32_INT8, Precision.FP16_INT8)
             "Opset",
             type_name="AetherNetOpset",
             option_labels={
-                Opset.USUAL: "Usual (17, FP16 + INT8: 20)",
+                Opset.USUAL: "Usual",
                 **{opset: str(opset.value) for opset in Opset if opset is not Opset.USUAL},
             },
         ).with_docs(
-            "The version of ONNX's operators. FP16 + INT8 needs 19 or newer. The ONNX Runtime that comes "
-            "with chaiNNer reads up to 20."
+            "The version of ONNX's operators. *Usual* is 17, as published, and 20 for FP16 + INT8, which "
+            "needs 19 or newer. The ONNX Runtime that comes with chaiNNer reads up to 20."
         ),
         *shape_inputs(4),
         BoolInput("Verify", default=True).with_docs(

@@ -53,6 +53,7 @@ class BaseInput(Generic[T]):
     def make_optional(self) -> Self: ...
 
 class BaseOutput(Generic[T]):
+    kind: str
     def __init__(
         self,
         output_type: navi.ExpressionJson,
