@@ -9,7 +9,6 @@ from pathlib import Path
 from ..data import DEMO_MODEL, half_size, original
 from ..demo import PHOTOGRAPH, load_demo_model, run_demo
 from ..images.pairs import PairFiles
-from .compare import print_comparison
 from .console import ERR, OUT, Subparsers, add_command, add_force, path, progress
 
 _RELEASE_NEEDS = ("onnx", "onnxruntime", "onnxscript", "skimage")
@@ -77,10 +76,10 @@ def _upscale(folder: Path, *, force: bool) -> int:
 
 
 def _release(folder: Path, *, force: bool) -> int:
-    from .release import release_with_progress
+    from .release import print_release, release_with_progress
 
     images = [PairFiles(original(PHOTOGRAPH), half_size(PHOTOGRAPH))]
     report = release_with_progress(DEMO_MODEL, folder, images=images, force=force)
     OUT.print(f"released    {report.folder}: {len(report.files)} models, model card, checksums")
-    print_comparison(report.comparison)
+    print_release(report)
     return 0

@@ -12,8 +12,8 @@ from ..engines.build import BuildReport, build_engine, check_engine_target
 from ..engines.flavour import FLAVOURS
 from ..engines.plan import BuildOptions, Plan, plan_build
 from ..engines.shapes import Shapes, fit_profile
-from ..engines.trtexec import trtexec_command
-from ..errors import OutputError
+from ..engines.trtexec import newer_spelling, trtexec_command
+from ..errors import EngineError, OutputError
 from .console import (
     ERR,
     OUT,
@@ -39,7 +39,7 @@ def add_parser(subparsers: Subparsers) -> None:
         'aethernet engine aether_small_2x.pth -o rtx30.engine --target "RTX 3060"',
         "aethernet engine my_2x.onnx -o my_2x.engine --max-shapes input:1x3x2160x3840 --dry-run",
     )
-    parser.add_argument("file", type=path, help="ONNX file, or checkpoint in any layout")
+    parser.add_argument("file", type=path, metavar="SOURCE", help="ONNX file, or checkpoint in any layout")
     parser.add_argument("-o", "--output", type=path, required=True, metavar="OUT.engine", help="to write")
     parser.add_argument(
         "--runtime", choices=FLAVOURS, default="auto", help="which TensorRT (default: RTX if installed)"
@@ -49,7 +49,7 @@ def add_parser(subparsers: Subparsers) -> None:
         nargs="+",
         default=[],
         metavar="GPU",
-        help="such as 8.6 or 'RTX 3060', several allowed (default: the GPU that is here, else all there are)",
+        help="such as 8.6 or 'RTX 3060', several allowed, or all (default: the GPU that is here, else all)",
     )
     for which, example in (("min", "1x3x32x32"), ("opt", "1x3x256x256"), ("max", "16x3x1080x1920")):
         parser.add_argument(
@@ -197,23 +197,27 @@ def _tell(arguments: argparse.Namespace) -> int:
 
 
 def _print_trtexec(arguments: argparse.Namespace, plan: Plan) -> None:
-    precision = plan.source.precision
+    if plan.source.errors:
+        raise EngineError(plan.problems[0])
+    options, precision = _options(arguments), plan.source.precision
     fp16, int8 = precision.startswith("fp16"), precision.endswith("int8")
     command = trtexec_command(
         plan.source.path.name,
         arguments.output.name,
-        fit_profile(plan.source, _options(arguments).shapes),
+        fit_profile(plan.source, options.shapes),
         input_name=plan.source.input_name,
         channels=plan.source.channels,
         int8=int8,
         fp16=fp16,
+        workspace=options.workspace,
+        level=options.level,
+        timing_cache=options.timing_cache and str(options.timing_cache),
     )
     if plan.source.path != arguments.file:
         preset = " --preset tensorrt" if int8 else ""
         name = plan.source.path.name
         ERR.print(f"first: aethernet export {arguments.file} -o {name} --precision {precision}{preset}")
-    if int8 and not fp16:
-        ERR.print("TensorRT 11 has no --int8: leave it out there; --stronglyTyped does the same in 10")
+    ERR.print(f"trtexec: {newer_spelling(int8=int8, fp16=fp16)}")
     OUT.print(command)
 
 

@@ -35,7 +35,9 @@ def tell_engine(file: Path, *, as_json: bool) -> None:
         return
     table: dict[str, Any] = {"file": str(file), "size": f"{size / 1e6:.1f} MB"}
     if info:
-        table |= {"source": info.source, "scale": f"{info.scale or 'unknown '}x", **rows(info)}
+        built = f"in {info.build_seconds:.1f} s by spandrel-aethernet {info.package_version}"
+        scale = f"{info.scale}x" if info.scale else "unknown"
+        table |= {"source": info.source, "scale": scale, **rows(info), "built": built}
     else:
         built = (
             f"{TITLES[header.flavour]} {header.version}"

@@ -6,16 +6,30 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..engines.flavour import TITLES
 from .compare import print_comparison
-from .console import OUT, Subparsers, add_command, add_force, add_weights, count, path, print_json, progress
+from .console import (
+    ERR,
+    OUT,
+    Subparsers,
+    add_command,
+    add_force,
+    add_weights,
+    count,
+    path,
+    print_json,
+    progress,
+)
+from .engine_text import words
 
 if TYPE_CHECKING:
     from ..release.report import ReleaseReport
 
 _ABOUT = """
 DIR will hold the fused checkpoint as .pth and .safetensors (and the not fused one, if FILE is that), ONNX
-files in FP32, FP16 and both with INT8, README.md with what was measured, report.json and SHA256SUMS. It
-takes its name when all of it is there.
+files in FP32, FP16 and both with INT8, a TensorRT engine for NVIDIA's RTX cards if TensorRT for RTX is
+installed, README.md with what was measured, report.json and SHA256SUMS. It takes its name when all of it is
+there.
 """
 
 
@@ -42,6 +56,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="images for the ranges that training left open (default: bundled photographs)",
     )
     parser.add_argument("--repeats", type=count, default=1, metavar="N", help="counted passes (default: 1)")
+    parser.add_argument("--no-engine", action="store_true", help="make no TensorRT engine")
     parser.add_argument("--json", action="store_true", help="print report.json to stdout")
     add_weights(parser)
     add_force(parser)
@@ -60,26 +75,39 @@ def run(arguments: argparse.Namespace) -> int:
         calibration=arguments.calibrate,
         weights=arguments.weights,
         repeats=arguments.repeats,
+        engine=False if arguments.no_engine else None,
         force=arguments.force,
     )
     if arguments.json:
         print_json(describe_release(report))
         return 0
-    print_comparison(report.comparison)
+    print_release(report)
     OUT.print(f"wrote      {report.folder}: {len(report.files)} models, README.md, report.json, SHA256SUMS")
     return 0
 
 
+def print_release(report: ReleaseReport) -> None:
+    """Print what was measured, and what the engine is for."""
+    print_comparison(report.comparison)
+    if report.engine:
+        info = report.engine.info
+        built = f"{info.precision}, by {TITLES[info.flavour]} {info.version} in {info.build_seconds:.1f} s"
+        OUT.print(f"engine     for {words(info.targets)}: {built}")
+
+
 def release_with_progress(source: Path, target: Path, **options: Any) -> ReleaseReport:
-    """Call `make_release` with a progress bar for each of its steps."""
+    """Call `make_release` with a progress bar for each of its steps, and say why there is no engine."""
     from ..release.make import make_release
 
     with progress() as bars:
         tasks: list[Any] = []
-        return make_release(
+        report = make_release(
             source,
             target,
             **options,
             on_step=lambda step, total: tasks.append(bars.add_task(step, total=total)),
             on_progress=lambda: bars.advance(tasks[-1]),
         )
+    if report.no_engine:
+        ERR.print(f"no engine: {report.no_engine}")
+    return report

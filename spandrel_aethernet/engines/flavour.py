@@ -13,7 +13,7 @@ FlavourName = Literal["rtx", "tensorrt"]
 FLAVOURS = ("auto", "rtx", "tensorrt")
 TITLES: dict[FlavourName, str] = {"rtx": "TensorRT for RTX", "tensorrt": "TensorRT"}
 _MODULES: dict[FlavourName, str] = {"rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
-_WHEELS: dict[FlavourName, str] = {"rtx": "tensorrt-rtx-cu13", "tensorrt": "tensorrt"}
+WHEELS: dict[FlavourName, str] = {"rtx": "tensorrt-rtx-cu13", "tensorrt": "tensorrt"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def version_problem(name: FlavourName, version: str) -> str | None:
     Engines run with the very version that built them, in both flavours
     (docs.nvidia.com/deeplearning/tensorrt-rtx, inference-library/engine-compatibility).
     """
-    install = f"pip install {_WHEELS[name]}=={version}"
+    install = f"pip install {WHEELS[name]}=={version}"
     try:
         found = find_flavour(name)
     except EngineError:

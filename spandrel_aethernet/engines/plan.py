@@ -25,7 +25,7 @@ class BuildOptions:
     runtime: str = "auto"
     """One of `FLAVOURS`."""
     targets: Sequence[str] = ()
-    """See `parse_target`; empty for the GPU that is here, or all there are."""
+    """See `choose_targets`; empty for the GPU that is here, or all there are."""
     shapes: Shapes = field(default_factory=Shapes)
     workspace: int | None = None
     """MiB of scratch memory at most; None for TensorRT's default, all there is."""

@@ -11,8 +11,19 @@ from ..errors import EngineError
 from .flavour import Flavour
 from .onnx_source import OnnxSource
 
+ALL = "all"
+"""Asks for all GPUs that TensorRT for RTX builds for, whichever is here."""
+CARDS = {
+    "7.5": "GeForce RTX 20",
+    "8.0": "A100",
+    "8.6": "GeForce RTX 30",
+    "8.9": "GeForce RTX 40",
+    "12.0": "GeForce RTX 50",
+    "12.1": "DGX Spark",
+}
+"""What compute capabilities are best known by."""
 _TURING = "7.5"
-_LEFT_OUT = f"not built for {_TURING} (GeForce RTX 20), which "
+_LEFT_OUT = f"not built for {_TURING} ({CARDS[_TURING]}), which "
 _CARDS = (
     (r"\bada\b|\bl4\b|\bl40s?\b", "8.9"),
     (r"\bgb10\b|\bdgx spark\b", "12.1"),
@@ -87,19 +98,20 @@ def parse_target(text: str) -> str:
 def choose_targets(flavour: Flavour, asked: Sequence[str], gpu: Gpu | None, source: OnnxSource) -> Targets:
     """Return the compute capabilities to build for: those asked for, the GPU's, or all there are.
 
-    Raises `EngineError` if they cannot be built for, by this TensorRT or from this file.
+    `asked` holds what `parse_target` reads, or `ALL` and nothing else. Raises `EngineError` if they cannot be
+    built for, by this TensorRT or from this file.
     """
-    wanted = tuple(sorted({parse_target(text) for text in asked}, key=float))
+    every = [text.lower() for text in asked] == [ALL]
+    wanted = (ALL,) if every else tuple(sorted({parse_target(text) for text in asked}, key=float))
     if flavour.name == "tensorrt":
         return _classic(flavour, wanted, gpu)
     known = sorted(flavour.capabilities(), key=float)
+    if not wanted and gpu and gpu.capability in known:
+        wanted = (gpu.capability,)
+    if wanted in ((), (ALL,)):
+        return _all(known, source)
     if missing := [one for one in wanted if one not in known]:
         raise EngineError(f"{flavour.title} does not build for {missing[0]}: expected {', '.join(known)}")
-    if not wanted:
-        if gpu and gpu.capability in known:
-            wanted = (gpu.capability,)
-        else:
-            return _all(known, source)
     if _TURING in wanted and source.fp32_products:
         raise EngineError(
             f"{source.path.name} cannot be built for {_TURING}, where {flavour.title} has no FP32 matrix "
@@ -127,7 +139,8 @@ def _all(known: Sequence[str], source: OnnxSource) -> Targets:
         )
     if source.int8_convolutions:
         return Targets(
-            newer, _LEFT_OUT + "has no INT8 convolutions: --target 7.5 builds an engine for it alone"
+            newer,
+            _LEFT_OUT + "has no INT8 convolutions: aethernet engine --target 7.5 builds one for it alone",
         )
     return Targets(tuple(known))
 

@@ -6,7 +6,11 @@ import math
 from collections import Counter
 
 from ..comparison import ModelResult
-from ..engines.trtexec import trtexec_command
+from ..engines.as_onnx import DEFAULT_PRECISION
+from ..engines.flavour import TITLES, WHEELS
+from ..engines.shapes import as_lists, times
+from ..engines.targets import CARDS
+from ..engines.trtexec import newer_spelling, trtexec_command
 from ..onnx_export.export import ExportReport
 from .report import FileReport, ReleaseReport
 
@@ -24,7 +28,8 @@ Released from `{source}` ({layout}) by spandrel-aethernet; the AetherNet archite
 INT8 is the share of the multiply-adds. PSNR and SSIM are means over {images}: 8-bit RGB, 2 pixels on each
 side left out. "to fused" is the PSNR against the output of the fused checkpoint. Speed is how many times as
 fast as that one in PyTorch a file runs in ONNX Runtime, both on the CPU that made this release; FP16 is for
-GPUs. Forms without figures hold the same network as the fused one. `aethernet compare` measures the same.
+GPUs. Other checkpoints hold the same network as the fused one, and an engine runs on a GPU only. `aethernet
+compare` measures the same.
 
 ![Crops of the photographs]({picture})
 
@@ -40,11 +45,16 @@ not clamped.
 
 ## TensorRT
 
-The INT8 ranges are in the file, so an engine needs no calibration images:
+{engine}
+
+The INT8 ranges are in the ONNX files, so an engine needs no calibration images. NVIDIA's own tool builds one,
+too, for the GPU it runs on:
 
 ```sh
 {trtexec}
 ```
+
+Its options are the published ones: {newer}.
 
 ## Whole and unchanged
 
@@ -52,6 +62,21 @@ The INT8 ranges are in the file, so an engine needs no calibration images:
 sha256sum --check SHA256SUMS
 ```
 """
+
+_ENGINE = """`{name}` was built by {tensorrt} for GPUs of compute capability
+{targets}.
+It takes {smallest} to {largest} and runs in the TensorRT for RTX that built it:
+
+```sh
+pip install "spandrel-aethernet[rtx]" {wheel}
+aethernet upscale photos/ -o larger/ -m {name}
+```
+
+Its layers by type: {layers}. `{name}.json` has the rest, which `aethernet info {name}` prints."""
+
+_NO_ENGINE = """The engine for RTX cards, which is not among these files, is built on x86-64 Linux or
+Windows, with or without a GPU, by `pip install "spandrel-aethernet[onnx,rtx]"` and
+`aethernet engine {onnx} -o {stem}.engine --target all`."""
 
 
 def model_card(report: ReleaseReport) -> str:
@@ -72,7 +97,9 @@ def model_card(report: ReleaseReport) -> str:
         images=", ".join(image.image for image in report.comparison.models[0].images),
         picture=PICTURE,
         exports="\n".join(map(_export, report.exports)),
+        engine=_engine(report),
         trtexec=_trtexec(report),
+        newer=newer_spelling(int8=True),
     )
 
 
@@ -104,8 +131,34 @@ def _export(export: ExportReport) -> str:
     return f"{line}; {worst:.0f} dB or more from PyTorch with the same rounding"
 
 
+def _engine(report: ReleaseReport) -> str:
+    if report.engine is None:
+        return _NO_ENGINE.format(onnx=_exported(report, DEFAULT_PRECISION).path.name, stem=report.stem)
+    info, notes = report.engine.info, report.engine.notes
+    smallest, _, largest = map(times, as_lists(info.profile, info.channels))
+    layers = ", ".join(f"{count} {precision}" for precision, count in sorted((info.layers or {}).items()))
+    text = _ENGINE.format(
+        name=report.engine.path.name,
+        tensorrt=f"{TITLES[info.flavour]} {info.version}",
+        targets=", ".join(map(_target, info.targets)),
+        smallest=smallest,
+        largest=largest,
+        wheel=f"{WHEELS[info.flavour]}=={info.version}",
+        layers=layers or "unknown",
+    )
+    return "\n\n".join([text, *(f"Note: {note}." for note in notes)])
+
+
+def _target(capability: str) -> str:
+    return f"{capability} ({CARDS[capability]})" if capability in CARDS else capability
+
+
+def _exported(report: ReleaseReport, precision: str) -> ExportReport:
+    return next(export for export in report.exports if export.metadata.precision == precision)
+
+
 def _trtexec(report: ReleaseReport) -> str:
-    int8 = next(export for export in report.exports if export.metadata.precision == "fp32-int8")
+    int8 = _exported(report, "fp32-int8")
     return trtexec_command(
         int8.path.name,
         f"{report.stem}_int8_dynamic.engine",

@@ -21,7 +21,8 @@ from ..model_file import named, read_state_dict, save_state_dict
 from ..onnx_export.export import PRECISIONS, export_onnx
 from .card import PICTURE, model_card
 from .checksums import holds_nothing_else, sha256, write_checksums
-from .report import ReleaseReport, describe_release, onnx_file, plain_file
+from .engine import build_release_engine, why_no_engine
+from .report import ReleaseReport, describe_release, engine_file, onnx_file, plain_file
 
 CARD, REPORT = "README.md", "report.json"
 
@@ -35,19 +36,24 @@ def make_release(
     calibration: Path | None = None,
     weights: Weights = "grid",
     repeats: int = 1,
+    engine: bool | None = None,
     force: bool = False,
     on_step: Callable[[str, int], object] = lambda _step, _total: None,
     on_progress: Callable[[], object] = lambda: None,
+    on_wait: Callable[[], object] = lambda: None,
 ) -> ReleaseReport:
     """Make the folder `target` from `source`, a checkpoint in any layout.
 
     It holds the fused checkpoint as `.pth` and `.safetensors` (and the not fused one as it is, if that
-    is what `source` is), four ONNX files, `README.md` with what was measured on `images` (a folder of
+    is what `source` is), four ONNX files, a TensorRT engine with its description if `engine` is True (or
+    None, and TensorRT for RTX is installed), `README.md` with what was measured on `images` (a folder of
     originals; default: the bundled photographs), `report.json` and `SHA256SUMS`. Files are called
     `name` (default: the variant's, or the source's for a custom one), scale and form. The folder takes
     its name when all is done. `on_step` is given the name of each step and how often `on_progress` will
-    be called in it. Raises `AetherError`s of all kinds, and then there is no folder.
+    be called in it; `on_wait` is called ten times a second while TensorRT builds. What a callback raises
+    ends it. Raises `AetherError`s of all kinds, and then there is no folder.
     """
+    no_engine = why_no_engine(engine)
     with named(source):
         checkpoint = read_checkpoint(read_state_dict(source), weights=weights)
     stem = f"{_checked_name(name, source, checkpoint)}_{checkpoint.info.hyperparameters['scale']}x"
@@ -68,25 +74,37 @@ def make_release(
             )
             for precision in PRECISIONS
         ]
+        built = None
+        if no_engine is None:
+            on_step("building the engine", 1)
+            built = build_release_engine(exports, on_wait=on_wait)
+            on_progress()
         measured = [folder / f"{stem}_fused.pth", *(export.path for export in exports)]
         on_step("comparing", len(measured) * (len(pairs) * repeats + 1))
         comparison = _compare(measured, pairs, repeats, on_progress)
+        files = [*map(plain_file, checkpoints), *map(onnx_file, exports)]
         report = ReleaseReport(
             folder=target,
             stem=stem,
             source=source.name,
             source_sha256=sha256(source),
             info=checkpoint.info,
-            files=[*map(plain_file, checkpoints), *map(onnx_file, exports)],
+            files=[*files, engine_file(built, files)] if built else files,
             exports=exports,
+            engine=built,
+            no_engine=no_engine,
             comparison=comparison,
         )
-        write_picture(Picture(worst_picture(comparison)), folder / PICTURE)
-        (folder / CARD).write_text(model_card(report), encoding="utf-8", newline="\n")
-        document = json.dumps(describe_release(report), indent=2, allow_nan=False)
-        (folder / REPORT).write_text(document + "\n", encoding="utf-8", newline="\n")
-        write_checksums(folder)
+        _write_documents(report, folder)
     return report
+
+
+def _write_documents(report: ReleaseReport, folder: Path) -> None:
+    write_picture(Picture(worst_picture(report.comparison)), folder / PICTURE)
+    (folder / CARD).write_text(model_card(report), encoding="utf-8", newline="\n")
+    document = json.dumps(describe_release(report), indent=2, allow_nan=False)
+    (folder / REPORT).write_text(document + "\n", encoding="utf-8", newline="\n")
+    write_checksums(folder)
 
 
 def _checked_name(name: str | None, source: Path, checkpoint: Checkpoint) -> str:

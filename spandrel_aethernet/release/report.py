@@ -12,6 +12,7 @@ from typing import Any
 from .. import __version__
 from ..checkpoint import CheckpointInfo
 from ..comparison import Comparison, describe
+from ..engines.build import BuildReport
 from ..onnx_export.export import ExportReport
 from ..onnx_export.lint import lint_file
 from .checksums import sha256
@@ -44,8 +45,11 @@ class ReleaseReport:
     info: CheckpointInfo
     files: Sequence[FileReport]
     exports: Sequence[ExportReport]
+    engine: BuildReport | None
+    no_engine: str | None
+    """Why there is no engine; None if there is one."""
     comparison: Comparison
-    """The fused checkpoint and the ONNX files, in the order of `files`."""
+    """The fused checkpoint and the ONNX files, in the order of `files`; an engine takes a GPU."""
 
 
 def plain_file(path: Path) -> FileReport:
@@ -58,6 +62,17 @@ def onnx_file(export: ExportReport) -> FileReport:
     precision = export.metadata.precision
     share = lint_file(export.path).coverage.total.ratio if precision.endswith("int8") else None
     return FileReport(export.path.name, export.path.stat().st_size, sha256(export.path), precision, share)
+
+
+def engine_file(engine: BuildReport, files: Sequence[FileReport]) -> FileReport:
+    """Describe an engine that was built from one of `files`; its share is that one's.
+
+    None if operators that are INT8 there run in float in the engine.
+    """
+    info = engine.info
+    (source,) = (file for file in files if file.name == info.source)
+    share = None if info.fell_back else source.int8_share
+    return FileReport(engine.path.name, engine.path.stat().st_size, info.engine_sha256, info.precision, share)
 
 
 def describe_release(report: ReleaseReport) -> dict[str, Any]:
@@ -75,6 +90,7 @@ def describe_release(report: ReleaseReport) -> dict[str, Any]:
         "parameters": report.info.parameters,
         "files": [asdict(file) for file in report.files],
         "exports": [export.describe() for export in report.exports],
+        "engine": report.engine and {**report.engine.describe(), "file": report.engine.path.name},
         "comparison": comparison,
         "measured_with": {
             "spandrel-aethernet": __version__,

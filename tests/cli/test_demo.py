@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,13 @@ def test_demo_does_and_shows_the_main_job(aethernet: Callable[..., Result], tmp_
     assert {"report.json", "SHA256SUMS", "aether_small_2x_fp16_int8.onnx"} <= {
         path.name for path in (out / "release").iterdir()
     }
-    table = result.out[result.out.index("released") :].splitlines()[2:]
+    table = result.out[result.out.index("released") :].splitlines()[2:7]
     assert [row.split()[0] for row in table] == [
         "aether_small_2x_fused.pth",
         *(f"aether_small_2x_{form}.onnx" for form in ("fp32", "fp16", "fp32_int8", "fp16_int8")),
     ]
+    engine = out / "release" / "aether_small_2x_fp16_int8_rtx.engine"
+    assert engine.exists() == (find_spec("tensorrt_rtx") is not None)
     labels = comparison[:-height]
     assert all(
         (labels[:, start : start + width] < 128).any() for start in (0, width, labels.shape[1] - width)

@@ -14,10 +14,12 @@ import pytest
 import spandrel_aethernet.engines
 
 PACKAGE = Path(spandrel_aethernet.engines.__file__).parent
+BACKENDS = PACKAGE.parent / "backends"
 OBJECTS = {
     "builder": "Builder",
     "cache": "ITimingCache",
     "config": "IBuilderConfig",
+    "context": "IExecutionContext",
     "engine": "ICudaEngine",
     "fault": "ParserError",
     "module": "",
@@ -26,11 +28,17 @@ OBJECTS = {
     "profile": "IOptimizationProfile",
     "runtime": "Runtime",
 }
-"""What the variables in `worker.py` and `timing_cache.py` hold; the empty name is the module itself."""
+"""What variables and attributes of these names hold; the empty name is the module itself."""
+HOLDERS = {"self", "flavour", "loaded"}
+"""What holds one of `OBJECTS` under its name."""
 RTX_ONLY = {
     "ComputeCapability",
+    "EngineInvalidityDiagnostics",
+    "EngineValidity",
+    "EngineValidity.INVALID",
     "IBuilderConfig.num_compute_capabilities",
     "IBuilderConfig.set_compute_capability",
+    "Runtime.get_engine_validity",
 }
 REMOVED_IN_11 = {
     *("FP16", "INT8", "FP8", "BF16", "INT4", "FP4", "DIRECT_IO", "EXPLICIT_BATCH"),
@@ -48,7 +56,8 @@ STUBS = ("tensorrt_bindings/tensorrt.pyi", "tensorrt/__init__.pyi")
 
 
 def sources() -> list[Path]:
-    return [PACKAGE / name for name in ("flavour.py", "worker.py", "timing_cache.py")]
+    built = [PACKAGE / name for name in ("flavour.py", "worker.py", "timing_cache.py")]
+    return [*built, *(BACKENDS / name for name in ("tensorrt_load.py", "tensorrt_session.py"))]
 
 
 def chain(node: ast.expr) -> list[str]:
@@ -66,15 +75,15 @@ def used() -> dict[str, str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
                 names = chain(node)
-                if names[1:2] == ["module"]:  # self.module, flavour.module
-                    del names[0]
+                while len(names) > 1 and names[0] in HOLDERS:
+                    names = [names[1].removeprefix("_"), *names[2:]]
                 if len(names) > 1 and names[0] in (*OBJECTS, "trt"):
                     owner = OBJECTS.get(names[0], "")
                     found[".".join([owner] * bool(owner) + names[1:])] = f"{path.name}:{node.lineno}"
             elif isinstance(node, ast.Call) and chain(node.func) == ["getattr"]:
                 name = node.args[1]
-                assert isinstance(name, ast.Constant)
-                found[str(name.value)] = f"{path.name}:{node.lineno}"
+                if isinstance(name, ast.Constant):  # tensorrt_load.py takes one from a table, too
+                    found[str(name.value)] = f"{path.name}:{node.lineno}"
     return found
 
 
@@ -92,6 +101,10 @@ def test_the_names_are_found() -> None:
         "ParserError.node_name",
         "ICudaEngine.create_engine_inspector",
         "IProgressMonitor",
+        "Runtime.deserialize_cuda_engine",
+        "ICudaEngine.get_tensor_profile_shape",
+        "ExecutionContextAllocationStrategy.USER_MANAGED",
+        "IExecutionContext.set_device_memory",
     } <= set(used())
 
 
@@ -135,7 +148,7 @@ def test_classic_tensorrt_has_them() -> None:
 
 
 def test_nothing_is_used_that_tensorrt_11_removed() -> None:
-    for path in PACKAGE.glob("*.py"):
+    for path in (*PACKAGE.glob("*.py"), *BACKENDS.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
                 assert node.attr not in REMOVED_IN_11, f"{path.name}:{node.lineno}"

@@ -78,6 +78,7 @@ def test_rtx_builds_for_what_is_asked_else_for_the_gpu_else_for_all(rtx: Flavour
     every = tuple(sorted(rtx.capabilities(), key=float))
     assert choose_targets(rtx, [], None, source).capabilities == every
     assert choose_targets(rtx, [], H100, source).capabilities == every, "RTX does not know this GPU"
+    assert choose_targets(rtx, ["All"], RTX_4090, source).capabilities == every
     with pytest.raises(EngineError, match=r"does not build for 9\.0: expected 7\.5, 8\.0, "):
         choose_targets(rtx, ["H100", "8.6"], H100, source)
 
@@ -90,6 +91,8 @@ def test_classic_tensorrt_builds_for_the_gpu_that_is_here(source: OnnxSource) ->
         EngineError, match=r"builds for the GPU it runs on, NVIDIA H100 PCIe \(9\.0\), and not"
     ):
         choose_targets(classic, ["8.6"], H100, source)
+    with pytest.raises(EngineError, match=r"and not for all: leave --target out"):
+        choose_targets(classic, ["all"], H100, source)
     with pytest.raises(EngineError, match=r'none is found here: .*pip install "spandrel-aethernet\[rtx\]"'):
         choose_targets(classic, [], None, source)
 

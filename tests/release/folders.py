@@ -1,0 +1,23 @@
+"""Small checkpoints to release, and what a folder holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from spandrel_aethernet.model_file import save_state_dict
+
+from ..conftest import make_network
+
+
+def save_small(folder: Path, *, fused: bool = False, suffix: str = ".pth", **hyperparameters: Any) -> Path:
+    """Write a small network as `mine`, not fused unless asked."""
+    network = make_network(**hyperparameters)
+    state_dict = (network.fuse() if fused else network).state_dict()
+    save_state_dict(state_dict, folder / f"mine{suffix}")
+    return folder / f"mine{suffix}"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of each file by its name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
