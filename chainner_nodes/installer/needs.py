@@ -63,7 +63,7 @@ _PYTORCH = (
     Need("spandrel", ("spandrel",), "0.4.1", _ALL, _MANAGER.format("PyTorch")),
 )
 _ONNX = (
-    Need("ONNX", ("onnx",), "1.16", _WITH_ONNX, _MANAGER.format("ONNX")),
+    Need("ONNX", ("onnx",), "1.16", ("build_aethernet_engine", *_WITH_ONNX), _MANAGER.format("ONNX")),
     Need(
         "ONNX Runtime",
         ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml"),

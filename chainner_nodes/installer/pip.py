@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from .errors import InstallError
 from .python import Python, version_numbers
@@ -58,27 +59,35 @@ def uninstall(python: Python, names: Collection[str]) -> None:
 
 def _run(python: Python, aim: str, *arguments: str, to_its_end: bool = False) -> None:
     """Run pip. With `to_its_end` Ctrl-C waits for it, as it leaves halves behind if it is interrupted."""
-    process = subprocess.Popen(
-        [str(python.executable), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        env=_environment(),
-        start_new_session=to_its_end,
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) if to_its_end else 0,
-    )
-    try:
-        output, _ = process.communicate()
-    except KeyboardInterrupt:
-        if not to_its_end:
-            process.terminate()
-        process.communicate()
-        raise
+    with TemporaryFile() as output:
+        process = subprocess.Popen(
+            [
+                str(python.executable),
+                "-I",
+                "-m",
+                "pip",
+                "--disable-pip-version-check",
+                "--no-input",
+                *arguments,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_environment(),
+            start_new_session=to_its_end,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) if to_its_end else 0,
+        )
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            if not to_its_end:
+                process.terminate()
+            process.wait()
+            raise
+        output.seek(0)
+        lines = output.read().decode("utf-8", "replace").strip().splitlines()
     if process.returncode:
-        lines = output.strip().splitlines()[-_LINES_SHOWN:]
-        raise InstallError("\n  ".join([f"pip could not {aim}:", *lines]))
+        raise InstallError("\n  ".join([f"pip could not {aim}:", *lines[-_LINES_SHOWN:]]))
 
 
 def _environment() -> dict[str, str]:
