@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
+from subprocess import list2cmdline
 
 from .installer.errors import InstallError
 from .installer.install import Installation
@@ -65,7 +66,7 @@ def _install(arguments: argparse.Namespace, chainner: Chainner, python: Python, 
     places = {"--python": arguments.python, "--chainner": arguments.chainner}
     given = [word for option, place in places.items() if place for word in (option, str(place))]
     _say("done. Restart chaiNNer")
-    _say(f"to undo it: {shlex.join(['python', '-m', 'chainner_nodes', 'uninstall', *given])}")
+    _say(f"to undo it: {_command_line(['python', '-m', 'chainner_nodes', 'uninstall', *given])}")
     return 0
 
 
@@ -85,7 +86,7 @@ def _status(arguments: argparse.Namespace, chainner: Chainner, python: Python, s
 def _find_python(given: Path | None, chainner: Chainner) -> tuple[Python, bool]:
     if given is None:
         return chainner.find_python()
-    found = shutil.which(given)
+    found = shutil.which(str(given))
     if found is None:
         raise InstallError(f"{given} is no program: give the Python that chaiNNer runs on")
     return ask(Path(found).absolute()), False
@@ -94,6 +95,10 @@ def _find_python(given: Path | None, chainner: Chainner) -> tuple[Python, bool]:
 def _greeting(python: Python, system: bool) -> str:
     whose = ", the system's, as chaiNNer's settings say" if system else ""
     return f"Python {python.version}, {python.executable}{whose}"
+
+
+def _command_line(words: list[str], platform: str = sys.platform) -> str:
+    return list2cmdline(words) if platform == "win32" else shlex.join(words)
 
 
 def _say(line: str) -> None:

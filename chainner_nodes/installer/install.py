@@ -126,7 +126,10 @@ class Installation:
                 f"pip has changed {', '.join(sorted(changed))}, which it was told to leave alone"
             )
         if absent := sorted(ours - after.own):
-            raise InstallError(f"pip has not installed {', '.join(absent)} into {after.site}")
+            raise InstallError(
+                f"pip has not put {', '.join(absent)} into {after.site}: its settings name another place, see "
+                f"{after.executable} -m pip config list"
+            )
         if self.target is None and not after.booted:
             raise InstallError(f"{after.executable} does not read {after.site / BOOT}: use --copy")
 

@@ -10,7 +10,7 @@ from .python import Python, version_numbers
 
 _MANAGER = "install {} in chaiNNer's dependency manager"
 _INSTALL = "run python -m chainner_nodes install"
-_NAMES = {
+NODE_NAMES = {
     "aethernet_info": "AetherNet Info",
     "build_aethernet_engine": "Build AetherNet Engine",
     "calibrate_aethernet": "Calibrate AetherNet",
@@ -19,9 +19,9 @@ _NAMES = {
     "save_aethernet_release": "Save AetherNet Release",
     "upscale_image_aethernet_engine": "Upscale Image (AetherNet engine)",
 }
-"""The nodes: module and name."""
+"""The nodes: their modules, and what the user knows them by."""
 
-_ALL = tuple(_NAMES)
+_ALL = tuple(NODE_NAMES)
 _WITH_IMAGES = tuple(name for name in _ALL if name not in ("aethernet_info", "load_aethernet_engine"))
 _WITH_ONNX = ("export_aethernet_to_onnx", "save_aethernet_release")
 _WITH_ENGINES = ("build_aethernet_engine", "upscale_image_aethernet_engine")
@@ -44,7 +44,7 @@ class Need:
 
     def node_names(self) -> str:
         """Return what the user knows its nodes by."""
-        return "all nodes" if self.nodes == _ALL else ", ".join(_NAMES[node] for node in self.nodes)
+        return "all nodes" if self.nodes == _ALL else ", ".join(NODE_NAMES[node] for node in self.nodes)
 
 
 _OURS = (
@@ -79,7 +79,9 @@ _TENSORRT = Need(
     _WITH_ENGINES,
     f"{_MANAGER.format('TensorRT for RTX')}, under AetherNet, or TensorRT under TensorRT",
 )
-_ONNXSCRIPT = Need("onnxscript", ("onnxscript",), "0.5.7", _WITH_ONNX, _INSTALL)
+_ONNXSCRIPT = ("onnxscript>=0.5.7", Need("onnxscript", ("onnxscript",), "0.5.7", _WITH_ONNX, _INSTALL))
+NEEDS = (*_PYTORCH, *_ONNX, _TENSORRT, *(need for _, need in (*_OURS, _ONNXSCRIPT)))
+"""All that any node may need, chaiNNer's own first."""
 
 _STARTED_ONCE = ("sanic", "numpy", "pillow", "scipy")
 _CHAINNERS_OWN = ("torch", "torchvision", "spandrel", "onnx", "numpy", "pillow", "scipy", "protobuf")
@@ -105,9 +107,8 @@ def check_chainner(python: Python) -> None:
 
 def missing_requirements(python: Python) -> list[str]:
     """Return what pip must be asked for. Raises InstallError if it is there, but too old."""
-    wanted = [*_OURS, *((f"onnxscript>={_ONNXSCRIPT.minimum}", _ONNXSCRIPT) for _ in _exporter(python))]
     missing: dict[str, None] = {}
-    for requirement, need in wanted:
+    for requirement, need in _added_to(python):
         version = python.version_of(*need.distributions)
         if version is None:
             missing[requirement] = None
@@ -120,9 +121,9 @@ def missing_requirements(python: Python) -> list[str]:
 
 
 def unmet_needs(python: Python) -> list[Need]:
-    """Return what nodes cannot do without and which is not there, chaiNNer's own first."""
-    needs = [*_PYTORCH, *_ONNX, _TENSORRT, *(need for _, need in _OURS), *_exporter(python)]
-    return [need for need in needs if not need.met(python)]
+    """Return those of `NEEDS` that are not there."""
+    ours = [need for _, need in _added_to(python)]
+    return [need for need in (*_PYTORCH, *_ONNX, _TENSORRT, *ours) if not need.met(python)]
 
 
 def can_be_met(need: Need, python: Python) -> bool:
@@ -142,8 +143,9 @@ def is_at_least(version: str, minimum: str) -> bool:
     return found + (0,) * (len(needed) - len(found)) >= needed
 
 
-def _exporter(python: Python) -> list[Need]:
-    """Return what PyTorch's exporter needs: from 2.9 on we use the newer one, which works by onnxscript."""
+def _added_to(python: Python) -> list[tuple[str, Need]]:
+    """Return what the installer adds to a Python. From PyTorch 2.9 on the export works by onnxscript."""
     torch = python.version_of("torch")
     newer = torch is not None and is_at_least(torch, "2.9")
-    return [_ONNXSCRIPT] if newer and "onnx" in python.distributions else []
+    # Without onnx there, onnxscript would bring one of its own choice.
+    return [*_OURS, _ONNXSCRIPT] if newer and "onnx" in python.distributions else [*_OURS]

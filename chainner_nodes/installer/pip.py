@@ -94,4 +94,4 @@ def _environment() -> dict[str, str]:
     """Return this process' variables without what would make pip install into another place."""
     elsewhere = {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT"}
     kept = {name: value for name, value in os.environ.items() if name not in elsewhere}
-    return kept | {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONIOENCODING": "utf-8"}
+    return kept | {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}

@@ -46,7 +46,7 @@ class Place:
     def __init__(self, folder: Path, *, installed: Collection[str] = (*PINS, *ADDED)) -> None:
         self.folder, self.root, self.index = folder, folder / "config" / "chaiNNer", folder / "index"
         environment = self.root / "python" / "python"
-        shutil.copytree(_environment(), environment, symlinks=True)
+        shutil.copytree(_environment(), environment, symlinks=True, copy_function=os.link)
         self.index.mkdir()
         (self.site,) = environment.glob("lib/python*/site-packages")
         self.python = environment / "bin" / self.site.parent.name
@@ -80,14 +80,19 @@ class Place:
         (info / "METADATA").write_text(_metadata(name, version, requires))
         (info / "RECORD").write_text(f"{info.name}/METADATA,,\n{info.name}/RECORD,,\n")
 
-    def publish(self, name: str, version: str, *requires: str) -> None:
-        """Let pip find a wheel with a package of that name in it; `x; extra == "y"` makes an extra."""
+    def publish(self, name: str, version: str, *requires: str, other: str | None = None) -> None:
+        """Let pip find a wheel with a package of that name in it, and one more file if asked for.
+
+        `x; extra == "y"` makes an extra.
+        """
         stem = f"{name.replace('-', '_')}-{version}"
         contents = {
             f"{name.replace('-', '_')}/__init__.py": "",
             f"{stem}.dist-info/METADATA": _metadata(name, version, requires),
             f"{stem}.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         }
+        if other is not None:
+            contents[other] = ""
         record = "".join(f"{entry},,\n" for entry in (*contents, f"{stem}.dist-info/RECORD"))
         with ZipFile(self.index / f"{stem}-py3-none-any.whl", "w") as wheel:
             for entry, text in {**contents, f"{stem}.dist-info/RECORD": record}.items():

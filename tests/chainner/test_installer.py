@@ -145,6 +145,25 @@ def test_what_cannot_go_with_the_pins_is_refused(bare: Place) -> None:
     assert bare.tree() == before
 
 
+def test_a_wheel_that_spoils_another_distribution_is_found_out(bare: Place) -> None:
+    bare.publish("rich", "15.0.0", other="rich-15.0.0.data/purelib/numpy-1.24.4.dist-info/METADATA")
+    result = bare.run("install")
+    assert result.err == "chainner_nodes: pip has changed numpy, which it was told to leave alone\n"
+    assert result.code == 1
+
+
+def test_a_pip_that_installs_elsewhere_is_found_out(place: Place) -> None:
+    before = place.tree()
+    place.environment["PIP_CONFIG_FILE"] = str(place.folder / "pip.ini")
+    (place.folder / "pip.ini").write_text(f"[install]\ntarget = {place.folder / 'elsewhere'}\n")
+    result = place.run("install")
+    assert result.err == (
+        f"chainner_nodes: pip has not put chainner-aethernet, spandrel-aethernet into {place.site}: its settings "
+        f"name another place, see {place.python} -m pip config list\n"
+    )
+    assert (result.code, place.tree()) == (1, before)
+
+
 def test_installing_twice_changes_nothing(place: Place) -> None:
     place.install()
     before = place.tree()
@@ -155,11 +174,12 @@ def test_installing_twice_changes_nothing(place: Place) -> None:
 
 def test_installing_again_mends_what_was_changed(place: Place) -> None:
     place.install()
-    before = place.tree()
-    (place.site / "spandrel_aethernet" / "network.py").write_text("broken")
-    (place.site / "chainner_aethernet.pth").unlink()
+    broken, boot = place.site / "spandrel_aethernet" / "network.py", place.site / "chainner_aethernet.pth"
+    before = [path.read_bytes() for path in (broken, boot)]
+    broken.write_text("broken")
+    boot.unlink()
     place.install()
-    assert place.tree() == before
+    assert [path.read_bytes() for path in (broken, boot)] == before
 
 
 @pytest.mark.parametrize("own_python", [False, True], ids=["any Python", "chaiNNer's own"])
