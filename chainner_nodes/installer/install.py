@@ -127,8 +127,8 @@ class Installation:
             )
         if absent := sorted(ours - after.own):
             raise InstallError(
-                f"pip has not put {', '.join(absent)} into {after.site}: its settings name another place, see "
-                f"{after.executable} -m pip config list"
+                f"pip has not put {', '.join(absent)} into {after.site}: its settings name another place: "
+                f"see {after.executable} -m pip config list"
             )
         if self.target is None and not after.booted:
             raise InstallError(f"{after.executable} does not read {after.site / BOOT}: use --copy")

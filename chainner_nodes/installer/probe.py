@@ -20,9 +20,11 @@ def describe() -> dict[str, Any]:
         if name and version:  # else it is what a broken installation has left
             folder, requires = str(found.locate_file("")), found.requires or []
             distributions.setdefault(name, {"version": version, "folder": folder, "requires": requires})
-    site = sysconfig.get_paths()["purelib"]
+    paths = sysconfig.get_paths()
+    site = paths["purelib"]
     return {
         "site": site,
+        "platform_site": paths["platlib"],
         "writable": os.access(site, os.W_OK),
         "platform": sys.platform,
         "machine": platform.machine(),

@@ -29,11 +29,15 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Python:
-    """A Python as it was when it was asked. `distributions` has their normalised names as keys."""
+    """A Python as it was when it was asked. `distributions` has their normalised names as keys.
+
+    Packages with machine code go to `platform_site`, which on nearly every system is `site`.
+    """
 
     executable: Path
     version: str
     site: Path
+    platform_site: Path
     writable: bool
     platform: str
     machine: str
@@ -43,8 +47,10 @@ class Python:
     @cached_property
     def own(self) -> frozenset[str]:
         """What lies in its site-packages, and not in another folder that it looks into."""
-        site = self.site.resolve()
-        return frozenset(name for name, found in self.distributions.items() if found.folder.resolve() == site)
+        sites = {self.site.resolve(), self.platform_site.resolve()}
+        return frozenset(
+            name for name, found in self.distributions.items() if found.folder.resolve() in sites
+        )
 
     def version_of(self, *names: str) -> str | None:
         """Return the version of the first of these distributions that is installed."""
@@ -73,8 +79,8 @@ def ask(executable: Path) -> Python:
             normalised(name): Distribution(found["version"], Path(found["folder"]), tuple(found["requires"]))
             for name, found in answer.pop("distributions").items()
         }
-        site = Path(answer.pop("site"))
-        return Python(executable, version, site, distributions=distributions, **answer)
+        sites = Path(answer.pop("site")), Path(answer.pop("platform_site"))
+        return Python(executable, version, *sites, distributions=distributions, **answer)
     except (ValueError, KeyError) as error:
         raise InstallError(f"{executable} did not tell what is installed in it: {error}") from error
 

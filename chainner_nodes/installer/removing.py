@@ -37,7 +37,8 @@ def remove(python: Python, distributions: Mapping[str, list[str]]) -> None:
             raise
     for entries in distributions.values():
         for entry in entries:
-            _remove(python.site / entry)
+            for site in {python.site, python.platform_site}:
+                _remove(site / entry)
 
 
 def _users(python: Python, going: set[str]) -> dict[str, str]:

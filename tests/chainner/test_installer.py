@@ -158,8 +158,8 @@ def test_a_pip_that_installs_elsewhere_is_found_out(place: Place) -> None:
     (place.folder / "pip.ini").write_text(f"[install]\ntarget = {place.folder / 'elsewhere'}\n")
     result = place.run("install")
     assert result.err == (
-        f"chainner_nodes: pip has not put chainner-aethernet, spandrel-aethernet into {place.site}: its settings "
-        f"name another place, see {place.python} -m pip config list\n"
+        f"chainner_nodes: pip has not put chainner-aethernet, spandrel-aethernet into {place.site}: its "
+        f"settings name another place: see {place.python} -m pip config list\n"
     )
     assert (result.code, place.tree()) == (1, before)
 
