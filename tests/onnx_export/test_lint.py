@@ -22,8 +22,9 @@ from spandrel_aethernet.onnx_export.lint import RULES, lint_file, lint_model
 from spandrel_aethernet.onnx_export.lint_format import LAST_RULE
 
 from .draft import OUT, Draft
-from .graphs import BAD, GOOD, UGLY, convolution, depthwise, feed_forward, gemm, product
+from .graphs import convolution, depthwise, feed_forward, gemm, product
 from .rtx import Verdict, verdicts
+from .verdicts import BAD, GOOD, UGLY
 
 EVERY: Mapping[str, Callable[[], ModelProto]] = GOOD | {name: make for name, (_, make) in BAD.items()} | UGLY
 SEVERITIES = {rule.id: rule.severity for rule in (*RULES, LAST_RULE)}
