@@ -288,6 +288,6 @@ def test_ctrl_c_while_fetching_leaves_nothing(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
         place.environment["PIP_NO_INDEX"] = "0"
-        place.environment["PIP_INDEX_URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        place.environment["PIP_PROXY"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
         assert interrupt(place, silent.accept) == 130
     assert place.tree() == before
