@@ -8,13 +8,15 @@ from pathlib import Path
 from nodes.properties.inputs import FileInput
 from nodes.properties.outputs import DirectoryOutput, FileNameOutput
 
+from spandrel_aethernet.engines import SUFFIXES
+
 from . import io_group
 from ._engine import TYPE_DEFINITIONS, EngineFile, EngineOutput
 from ._progress import plain_errors
 
 
 def _file_input() -> FileInput:
-    given = FileInput("Engine File", "tensorrt", [".engine", ".trt", ".plan"])
+    given = FileInput("Engine File", "tensorrt", list(SUFFIXES))
     given.type_definitions = TYPE_DEFINITIONS
     return given.with_docs(
         "An engine for TensorRT for RTX or for TensorRT. What lies beside it, *.engine.json*, tells scale "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from .. import engines
 from ..checkpoint import Weights
 from ..errors import AetherError, CheckpointError
 from ..model_file import SUFFIXES, load_model
@@ -26,7 +27,7 @@ _KINDS: dict[BackendName, str] = {
 _SUFFIXES: dict[BackendName, tuple[str, ...]] = {
     "pytorch": SUFFIXES,
     "onnx": (".onnx",),
-    "tensorrt": (".engine", ".trt", ".plan"),
+    "tensorrt": engines.SUFFIXES,
 }
 _OPTIONS: dict[str, tuple[str, tuple[BackendName, ...]]] = {
     "device": ("auto", ("pytorch", "tensorrt")),

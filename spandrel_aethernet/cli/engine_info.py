@@ -11,8 +11,6 @@ from ..engines.sidecar import describe, read_sidecar
 from .console import OUT, print_json
 from .engine_text import rows
 
-SUFFIX = ".engine"
-
 
 def tell_engine(file: Path, *, as_json: bool) -> None:
     """Print what lies beside an engine, or what its own bytes tell.

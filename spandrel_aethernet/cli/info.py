@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..checkpoint import Checkpoint, read_checkpoint
+from ..engines import SUFFIXES
 from ..model_file import named, read_state_dict
 from .console import OUT, Subparsers, add_command, path, print_json
-from .engine_info import SUFFIX, tell_engine
+from .engine_info import tell_engine
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -25,14 +26,14 @@ def add_parser(subparsers: Subparsers) -> None:
         "aethernet info aether_small_2x_fused.safetensors --json",
         "aethernet info aether_small_2x.engine",
     )
-    parser.add_argument("file", type=path, help=".pth, .pt, .ckpt, .safetensors or .engine")
+    parser.add_argument("file", type=path, help=".pth, .pt, .ckpt, .safetensors, .engine, .trt or .plan")
     parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what the file is."""
-    if arguments.file.suffix.lower() == SUFFIX:
+    if arguments.file.suffix.lower() in SUFFIXES:
         tell_engine(arguments.file, as_json=arguments.json)
         return 0
     with named(arguments.file):

@@ -14,6 +14,7 @@ from ..atomic import check_target, replacing
 from ..checkpoint import Weights
 from ..errors import EngineError, OutputError
 from ..onnx_export.profile import Profile
+from . import SUFFIX
 from .as_onnx import as_onnx
 from .flavour import Flavour
 from .layers import report_layers
@@ -22,8 +23,6 @@ from .process import plain, run_job
 from .shapes import as_lists, is_fixed
 from .sidecar import EngineInfo, describe, document, file_sha256, sidecar_path
 from .worker import Job
-
-SUFFIX = ".engine"
 
 
 class Monitor(Protocol):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..engines import SUFFIX
 from ..engines.as_onnx import DEFAULT_PRECISION
-from ..engines.build import SUFFIX, BuildReport, build_engine
+from ..engines.build import BuildReport, build_engine
 from ..engines.flavour import find_flavour
 from ..engines.plan import BuildOptions
 from ..engines.targets import ALL

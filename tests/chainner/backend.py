@@ -64,6 +64,7 @@ class Backend:
     interpreter to run it with. `without` names top-level modules that it shall not find, as if they were not
     installed. Our nodes get in from this repository, unless `boot` is False: then only what is installed
     there does. `environment` is added to this process' own, `paths` to where modules are looked for.
+    `loading_log` is what it had written when it was ready for its first run.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Backend:
             )
         try:
             self._wait_until_loaded()
+            self.loading_log = self.log
             self._stream = EventStream(self.port)
         except BaseException:
             self._stop()

@@ -60,7 +60,9 @@ def test_the_boot_line_is_read_at_every_start(place: Place) -> None:
 
 
 def test_what_is_installed_works(place: Place) -> None:
-    (place.site / "running.pth").write_text(sysconfig.get_paths()["purelib"])
+    # uv's temporary environments reach their packages through `.pth` files, which a bare path leaves unread.
+    running = sysconfig.get_paths()["purelib"]
+    (place.site / "running.pth").write_text(f"import site; site.addsitedir({running!r})\n")
     place.install()
     code = """
 from spandrel_aethernet.cli import main

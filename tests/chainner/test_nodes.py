@@ -31,7 +31,7 @@ def test_all_nodes_are_there_and_the_log_has_no_word_against_them(backend: Backe
         "aethernet:save_release",
         "aethernet:upscale_image",
     }
-    assert "aethernet" not in backend.log.lower()
+    assert "aethernet" not in backend.loading_log.lower()
 
 
 def test_every_input_and_output_explains_itself(backend: Backend) -> None:

@@ -95,6 +95,8 @@ def test_info_without_a_description_tells_what_the_bytes_tell(
     assert result.code == 0
     assert f"TensorRT for RTX {find_flavour('rtx').version}" in result.out
     assert "is not known: there is no out.engine.json beside it" in result.out
+    (folder / "out.engine").rename(folder / "out.plan")
+    assert "there is no out.plan.json beside it" in aethernet("info", "out.plan").out
     unknown = aethernet("info", "kept.engine", "--json")
     assert json.loads(unknown.out) == {
         "file": "kept.engine",
