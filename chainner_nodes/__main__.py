@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     places.add_argument("--python", type=Path, metavar="PATH", help="the Python that chaiNNer runs on")
     places.add_argument(
         "--chainner",
-        type=Path,
+        type=lambda text: Path(text).absolute(),
         metavar="PATH",
         help="chaiNNer's data folder, a portable chaiNNer, or a checkout of its source",
     )

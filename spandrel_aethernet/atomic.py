@@ -38,7 +38,8 @@ def check_target(target: Path, *, force: bool) -> None:
     """Raise `OutputError` if `target` is a folder, cannot be looked at, or exists and `force` is False."""
     try:
         mode = target.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):  # the latter is found out on writing
+    except (FileNotFoundError, NotADirectoryError):
+        _check_parent(target)
         return
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
@@ -46,6 +47,15 @@ def check_target(target: Path, *, force: bool) -> None:
         raise OutputError(f"{target} is a folder: give the name of a file")
     if not force:
         raise OutputError(f"{target} exists and is kept: choose another name, or replace it with --force")
+
+
+def _check_parent(target: Path) -> None:
+    """Raise `OutputError` if the folder that is there, or the one to make others in, is none to write to."""
+    parent = next(folder for folder in target.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise OutputError(f"{target} cannot be written: {parent} is no folder")
+    if not os.access(parent, os.W_OK):
+        raise OutputError(f"{target} cannot be written: {parent} is not for this user to write to")
 
 
 def _make_folders(folder: Path) -> list[Path]:
@@ -71,6 +81,7 @@ def replacing_folder(target: Path, *, force: bool = False, ours: Callable[[Path]
     says that all in it is replaceable. Raises `OutputError` before the block otherwise, and for any
     OSError inside it; whatever ends the block, nothing else is left.
     """
+    target = target.resolve()  # where a link leads to, so that the link stays
     _check_folder(target, force=force, ours=ours)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     made: list[Path] = []
@@ -90,6 +101,8 @@ def replacing_folder(target: Path, *, force: bool = False, ours: Callable[[Path]
 
 
 def _check_folder(target: Path, *, force: bool, ours: Callable[[Path], bool]) -> None:
+    if target == Path.cwd():
+        raise OutputError(f"{target} is the folder this runs in: give the name of a new one")
     try:
         held = next(target.iterdir(), None)
     except (FileNotFoundError, NotADirectoryError) as error:

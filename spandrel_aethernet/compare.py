@@ -16,7 +16,7 @@ from .errors import AetherError
 from .images.figure import side_by_side
 from .images.metrics import psnr
 from .images.pairs import Pair, PairFiles, read_pair
-from .images.tiles import DEFAULT_OVERLAP, upscale_pixels
+from .images.tiles import choose_tiles, upscale_pixels
 from .images.worst import worst_window
 
 BORDER = 2
@@ -44,8 +44,7 @@ def compare_models(
     check_alike(models)
     similarity = _structural_similarity()
     scale = models[0].backend.scale
-    tile = min(model.backend.auto_tile() for model in models)
-    overlap = min(DEFAULT_OVERLAP, tile // 4)
+    tile, overlap = min(choose_tiles(model.backend) for model in models)
 
     def run(model: OpenModel, pair: Pair) -> _Pass:
         start = time.perf_counter()

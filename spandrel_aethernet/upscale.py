@@ -11,7 +11,7 @@ from .atomic import check_target
 from .backends import Backend
 from .errors import AetherError, ImageError, OutputError
 from .images.files import Picture, check_holds, format_of, read_picture, write_picture
-from .images.tiles import DEFAULT_OVERLAP, tile_count, upscale_pixels
+from .images.tiles import choose_tiles, tile_count, upscale_pixels
 
 
 class Job(NamedTuple):
@@ -53,7 +53,7 @@ def upscale_file(
     backend: Backend,
     *,
     tile: int | None = None,
-    overlap: int = DEFAULT_OVERLAP,
+    overlap: int | None = None,
     force: bool = False,
     on_start: Callable[[int], object] = lambda _tiles: None,
     on_tile: Callable[[], object] = lambda: None,
@@ -61,7 +61,7 @@ def upscale_file(
     """Upscale one file and return what was written.
 
     Depth, grey or colour, alpha, EXIF (of a TIFF only its orientation) and ICC profile are the source's.
-    `tile` and `overlap` are in input pixels; None lets the backend choose. `on_start` is given the
+    `tile` and `overlap` are in input pixels; see `choose_tiles` for None. `on_start` is given the
     number of tiles, `on_tile` is called after each. Raises `ImageError` or `OutputError`; then
     nothing is written, and what can be known before the network runs is raised before.
     """
@@ -70,7 +70,7 @@ def upscale_file(
         raise OutputError(f"{job.target} would replace its own source: choose another folder or name")
     picture = read_picture(job.source)
     check_holds(job.target, picture, scale=backend.scale)
-    side = tile or max(backend.auto_tile(), 2 * overlap + 16)
+    side, overlap = choose_tiles(backend, tile, overlap)
     on_start(tile_count(picture.pixels, side, overlap))
     try:
         pixels = upscale_pixels(backend, picture.pixels, tile=side, overlap=overlap, on_tile=on_tile)

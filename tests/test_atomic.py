@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from spandrel_aethernet.atomic import replacing
+from spandrel_aethernet.atomic import check_target, replacing, replacing_folder
 from spandrel_aethernet.errors import OutputError
 
 
@@ -59,3 +60,29 @@ def test_folders_made_for_nothing_go_again(tmp_path: Path) -> None:
     with pytest.raises(OutputError), replacing(tmp_path / "new" / "deep" / "file.bin"):
         raise OSError(28, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_a_folder_is_found_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"cannot be written: .*file is no folder"):
+        check_target(tmp_path / "file" / "new" / "out.bin", force=True)
+
+
+def test_the_folder_one_is_in_is_no_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with (
+        pytest.raises(OutputError, match="is the folder this runs in: give the name of a new one"),
+        replacing_folder(Path(), ours=lambda _: True),
+    ):
+        pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_to_an_empty_folder_stays(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    (tmp_path / "empty").mkdir()
+    link.symlink_to(tmp_path / "empty")
+    with replacing_folder(link, ours=lambda _: True) as partial:
+        (partial / "file").touch()
+    assert link.is_symlink()
+    assert [path.name for path in (tmp_path / "empty").iterdir()] == ["file"]

@@ -11,6 +11,7 @@ _LABELS: Mapping[str, str] = {
     "--force": "Overwrite",
     "--max-shapes": "Largest Side",
     "--min-shapes": "Smallest Side",
+    "--no-engine": "turning off Engine",
     "--opt-shapes": "Usual Side",
     "--precision": "Precision",
     "--runtime": "Runtime",

@@ -14,6 +14,11 @@ from spandrel import ImageModelDescriptor
 from spandrel_aethernet import AetherNet, install
 from spandrel_aethernet.model_file import as_file
 
+KEPT_PRECISION = (
+    "Weights are taken in the precision PyTorch holds them in: turn off FP16 mode in chaiNNer's PyTorch "
+    "settings before Load Model to keep all of an FP32 checkpoint."
+)
+
 install()  # chaiNNer's own Load Model reads AetherNet files from here on
 
 

@@ -29,6 +29,7 @@ from spandrel_aethernet.onnx_export.profile import Profile
 
 from . import utility_group
 from ._engine import EngineFile, EngineOutput
+from ._model import KEPT_PRECISION
 from ._needs import for_chainner, need, need_tensorrt
 from ._precision import Precision, precision_input
 from ._progress import Steps, plain_errors
@@ -71,6 +72,7 @@ class Cards(Enum):
         "from the Q/DQ nodes of the ONNX model; an AetherNet is exported on the way.",
         "TensorRT for RTX builds without a GPU, for any GeForce RTX from the 20 series on. TensorRT builds "
         "for the GPU it runs on.",
+        KEPT_PRECISION,
     ],
     icon="BsNvidia",
     inputs=[
@@ -171,12 +173,11 @@ def build_aethernet_engine_node(
         shapes=EngineShapes() if shapes is Shapes.PUBLISHED else _shapes(profile, channels_of(source)),
         workspace=None if for_rtx else round(workspace * 1024) or None,
         level=None if for_rtx else level,
-        timing_cache=None if for_rtx else get_settings(context).timing_cache,
+        timing_cache=None if runtime is Runtime.RTX else get_settings(context).timing_cache,
     )
-    target = directory / f"{name}.engine"
+    target = directory / f"{Path(name)}.engine"
     steps = _BuildSteps(context, not isinstance(source, OnnxGeneric), precision)
     with plain_errors(), source_file(source, target.stem) as file:
-        target.parent.mkdir(parents=True, exist_ok=True)
         report = build_engine(
             file,
             target,
@@ -219,7 +220,10 @@ class _BuildSteps(Steps):
 
 
 def _targets(cards: Cards, chosen: str) -> list[str]:
-    return {Cards.AUTO: [], Cards.ALL: [ALL], Cards.CHOSEN: chosen.split(",")}[cards]
+    named = [name.strip() for name in chosen.split(",") if name.strip()]
+    if cards is Cards.CHOSEN and not named:
+        raise ValueError("GPUs is empty: give a card such as RTX 3060, or choose All")
+    return {Cards.AUTO: [], Cards.ALL: [ALL], Cards.CHOSEN: named}[cards]
 
 
 def _shapes(profile: Profile, channels: int) -> EngineShapes:

@@ -19,7 +19,7 @@ from spandrel import ImageModelDescriptor
 from spandrel_aethernet.onnx_export.export import export_onnx
 
 from . import utility_group
-from ._model import AetherNetInput, model_file
+from ._model import KEPT_PRECISION, AetherNetInput, model_file
 from ._precision import Precision, precision_input
 from ._progress import Steps, plain_errors
 from ._shapes import Shapes, profile_of, shape_inputs
@@ -54,8 +54,7 @@ _INT8 = (Precision.FP32_INT8, Precision.FP16_INT8)
         "Exports an AetherNet to ONNX, in floating point or with the Q/DQ nodes of its trained INT8 ranges.",
         "The result goes into chaiNNer's own ONNX nodes (Save Model, Upscale Image) and into Build AetherNet "
         "Engine.",
-        "Weights are exported in the precision PyTorch holds them in: turn off FP16 mode in chaiNNer's "
-        "PyTorch settings before Load Model to keep all of an FP32 checkpoint.",
+        KEPT_PRECISION,
     ],
     icon="ONNX",
     inputs=[

@@ -14,7 +14,7 @@ from spandrel import ImageModelDescriptor
 from spandrel_aethernet.release.make import make_release
 
 from . import io_group
-from ._model import AetherNetInput, model_file
+from ._model import KEPT_PRECISION, AetherNetInput, model_file
 from ._progress import Steps, plain_errors
 
 
@@ -25,7 +25,9 @@ from ._progress import Steps, plain_errors
         "Makes a folder with every form of an AetherNet: the fused checkpoint as .pth and .safetensors, ONNX "
         "in FP32, FP16 and both with INT8, an engine where TensorRT for RTX is installed, a model card with "
         "what was measured, and checksums.",
-        "The folder appears when all of it is done. It takes a minute or more.",
+        "The folder appears when all of it is done. It takes a minute or more. The not fused form is not in "
+        "it, as Load Model has fused it: `aethernet release` makes a folder with both.",
+        KEPT_PRECISION,
     ],
     icon="MdInventory",
     inputs=[
@@ -46,6 +48,9 @@ from ._progress import Steps, plain_errors
         BoolInput("Overwrite", default=False).with_docs(
             "Replaces a release that is there. A folder with anything else in it is never touched."
         ),
+        BoolInput("Engine", default=True).with_docs(
+            "Builds an engine for all GeForce RTX cards, where TensorRT for RTX is installed."
+        ),
     ],
     outputs=[DirectoryOutput("Release").with_docs("The folder that was made.")],
     side_effects=True,
@@ -59,16 +64,18 @@ def save_aethernet_release_node(
     name: str,
     images: Path | None,
     overwrite: bool,
+    engine: bool,
 ) -> Path:
     """Make the folder and return its path."""
     target = directory / name
     steps = Steps(context, 13)
     with plain_errors(), model_file(model) as source:
-        target.parent.mkdir(parents=True, exist_ok=True)
         make_release(
             source,
             target,
+            name=model.tags[0],
             images=images,
+            engine=None if engine else False,
             force=overwrite,
             on_step=steps.begin,
             on_progress=steps.advance,

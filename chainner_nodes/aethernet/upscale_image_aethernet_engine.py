@@ -12,7 +12,7 @@ from nodes.properties.inputs import ImageInput, NumberInput
 from nodes.properties.outputs import ImageOutput
 
 from spandrel_aethernet.backends.tensorrt_engine import TensorRTBackend
-from spandrel_aethernet.images.tiles import DEFAULT_OVERLAP, tile_count, upscale_pixels
+from spandrel_aethernet.images.tiles import choose_tiles, tile_count, upscale_pixels
 
 from . import processing_group
 from ._engine import EngineFile, EngineInput
@@ -64,15 +64,25 @@ def upscale_image_aethernet_engine_node(
     """Upscale one image."""
     context.add_cleanup(_backend.cache_clear)
     with plain_errors():
-        backend = _backend(engine.path, get_settings(context).device)
+        backend = _backend(engine.path, _state_of(engine.path), get_settings(context).device)
         pixels = to_pixels(image)
-        tile = tile_size or max(backend.auto_tile(), 2 * DEFAULT_OVERLAP + 16)
+        tile, overlap = choose_tiles(backend, tile_size or None)
         steps = Steps(context, 1)
-        steps.begin("upscaling", tile_count(pixels, tile, DEFAULT_OVERLAP))
-        return from_pixels(upscale_pixels(backend, pixels, tile=tile, on_tile=steps.advance))
+        steps.begin("upscaling", tile_count(pixels, tile, overlap))
+        output = upscale_pixels(backend, pixels, tile=tile, overlap=overlap, on_tile=steps.advance)
+        return from_pixels(output)
 
 
-@lru_cache(maxsize=1)
-def _backend(path: Path, device: str) -> TensorRTBackend:
-    """Load an engine once for all the images of a run."""
+@lru_cache(maxsize=4)
+def _backend(path: Path, state: tuple[int, int] | None, device: str) -> TensorRTBackend:  # noqa: ARG001
+    """Load an engine once for all the images of a run, again if its file is another one by then."""
     return TensorRTBackend(path, device=device)
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells one file of this name from another, None for one that is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size

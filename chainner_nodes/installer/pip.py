@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -15,6 +16,10 @@ from .python import Python, version_numbers
 
 _OLDEST = "22.2"  # the first with --dry-run and --report
 _LINES_SHOWN = 8
+_PEP440 = re.compile(
+    r"(\d+!)?\d+(\.\d+)*((a|b|rc)\d+)?(\.?post\d+|-\d+)?(\.?dev\d+)?(\+[a-z0-9]+([._-][a-z0-9]+)*)?"
+)
+"""Versions as packages have them (packaging.python.org, version specifiers)."""
 
 
 def check_pip(python: Python) -> None:
@@ -35,7 +40,9 @@ def fetch(python: Python, requirements: Sequence[str], folder: Path) -> list[Pat
     Changes nothing in the Python. Raises InstallError if pip finds nothing that goes with what is installed.
     """
     constraints, report, wheels = folder / "installed.txt", folder / "report.json", folder / "fetched"
-    pins = (f"{name}=={found.version}\n" for name, found in python.distributions.items())
+    installed = {name: found.version for name, found in python.distributions.items()}
+    # pip refuses other versions, such as those of Debian's packages; what is changed is found out later.
+    pins = (f"{name}=={version}\n" for name, version in installed.items() if _PEP440.fullmatch(version))
     constraints.write_text("".join(pins), encoding="utf-8")
     aim = f"fetch {', '.join(requirements)}"
     options = ("--prefer-binary", "--constraint", str(constraints))

@@ -73,10 +73,7 @@ def run_padded(
         axis.maximum is not None and side > axis.maximum
         for side, axis in ((height, accepted.height), (width, accepted.width))
     ):
-        raise refuse(
-            f"takes {accepted} and was given {height}×{width}: give --tile {accepted.largest_tile} "
-            "and an --overlap of less than half of it"
-        )
+        raise refuse(f"takes {accepted} and was given {height}×{width}: give --tile {accepted.largest_tile}")
     step = accepted.batch.maximum or count
     parts: list[Batch] = []
     for start in range(0, count, step):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..command_line import command_line
+from ..engines import SUFFIX
 from ..engines.flavour import TITLES, Flavour, FlavourName, find_flavour
 from ..engines.header import Header, read_header
 from ..engines.sidecar import EngineInfo, read_sidecar
@@ -83,7 +85,8 @@ def load_engine(path: Path, device: torch.device) -> LoadedEngine:
     built = Header(info.flavour, info.version) if info is not None else read_header(path)
     flavours = flavours_for(path, built)
     capability = "{}.{}".format(*torch.cuda.get_device_capability(device))
-    command = build_command(path, info, flavours[0].name, capability)
+    builds = flavours[0].name != "rtx" or capability in flavours[0].capabilities()
+    command = build_command(path, info, flavours[0].name if builds else "tensorrt", capability)
     if wrong := mismatch(built, info, flavours[0], capability):
         raise EngineError(f"{path} was built {wrong}: to build it again, run {command}")
     content = read_engine(path)
@@ -129,11 +132,11 @@ def mismatch(built: Header | None, info: EngineInfo | None, flavour: Flavour, ca
 
 def build_command(path: Path, info: EngineInfo | None, flavour: FlavourName, capability: str) -> str:
     """Return the command that builds an engine anew, for this GPU and by the TensorRT that is here."""
-    how = f"--target {capability}" if flavour == "rtx" else "--runtime tensorrt"
-    if info is not None and not info.source.endswith(".onnx"):
-        how += f" --precision {info.precision}"  # of a checkpoint it can be any
+    how = ["--target", capability] if flavour == "rtx" else ["--runtime", "tensorrt"]
+    if info is not None and not info.source.lower().endswith(".onnx"):
+        how += ["--precision", info.precision]  # of a checkpoint it can be any
     source = info.source if info is not None else "SOURCE"
-    return f"aethernet engine {source} -o {path.with_suffix('.engine')} {how} --force"
+    return command_line("aethernet", "engine", source, "-o", path.with_suffix(SUFFIX), *how, "--force")
 
 
 def read_engine(path: Path) -> bytes:

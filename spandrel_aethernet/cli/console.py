@@ -76,8 +76,8 @@ def path(text: str) -> Path:
 
 
 def count(text: str) -> int:
-    """Turn an argument into a whole number from 1."""
+    """Turn an argument into a whole number from 1 to what fits 32 bits."""
     number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1, found {text!r}")
+    if not 1 <= number < 2**31:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {2**31 - 1}, found {text!r}")
     return number

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 
+from ..command_line import command_line
 from ..engines.as_onnx import DEFAULT_PRECISION, as_onnx
 from ..engines.build import BuildReport, build_engine, check_engine_target
 from ..engines.flavour import FLAVOURS
@@ -47,6 +49,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--target",
         nargs="+",
+        action="extend",
         default=[],
         metavar="GPU",
         help="such as 8.6 or 'RTX 3060', several allowed, or all (default: the GPU that is here, else all)",
@@ -201,9 +204,11 @@ def _print_trtexec(arguments: argparse.Namespace, plan: Plan) -> None:
         raise EngineError(plan.problems[0])
     options, precision = _options(arguments), plan.source.precision
     fp16, int8 = precision.startswith("fp16"), precision.endswith("int8")
+    exporting = plan.source.path != arguments.file
+    exported = Path(plan.source.path.name)
     command = trtexec_command(
-        plan.source.path.name,
-        arguments.output.name,
+        exported if exporting else plan.source.path,
+        arguments.output,
         fit_profile(plan.source, options.shapes),
         input_name=plan.source.input_name,
         channels=plan.source.channels,
@@ -211,12 +216,12 @@ def _print_trtexec(arguments: argparse.Namespace, plan: Plan) -> None:
         fp16=fp16,
         workspace=options.workspace,
         level=options.level,
-        timing_cache=options.timing_cache and str(options.timing_cache),
+        timing_cache=options.timing_cache,
     )
-    if plan.source.path != arguments.file:
-        preset = " --preset tensorrt" if int8 else ""
-        name = plan.source.path.name
-        ERR.print(f"first: aethernet export {arguments.file} -o {name} --precision {precision}{preset}")
+    if exporting:
+        preset = ["--preset", "tensorrt"] if int8 else []
+        words = ("export", arguments.file, "-o", exported, "--precision", precision, *preset)
+        ERR.print(f"first: {command_line('aethernet', *words)}")
     ERR.print(f"trtexec: {newer_spelling(int8=int8, fp16=fp16)}")
     OUT.print(command)
 

@@ -78,10 +78,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--overlap",
         type=_count,
-        default=DEFAULT_OVERLAP,
         metavar="N",
         help="context around a tile in input pixels, exact from the reach that info prints "
-        f"(default: {DEFAULT_OVERLAP})",
+        f"(default: {DEFAULT_OVERLAP}, or a quarter of a small tile)",
     )
     parser.add_argument("--format", choices=tuple(FORMATS), help="of the files in a folder (default: png)")
     add_weights(parser)
@@ -91,10 +90,9 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Upscale every file; one that fails does not stop the rest."""
-    if arguments.tile is not None and arguments.tile <= 2 * arguments.overlap:
-        raise AetherError(
-            f"--tile {arguments.tile} leaves nothing between overlaps of {arguments.overlap} pixels"
-        )
+    tile, overlap = arguments.tile, arguments.overlap
+    if tile is not None and overlap is not None and tile <= 2 * overlap:
+        raise AetherError(f"--tile {tile} leaves nothing between overlaps of {overlap} pixels")
     check_can_run([arguments.model], arguments.backend)
     jobs = plan_jobs(arguments.inputs, arguments.output, format_name=arguments.format)
     model = open_model(

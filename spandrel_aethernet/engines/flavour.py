@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import platform
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,8 +73,14 @@ def find_flavour(name: str = "auto") -> Flavour:
     titles = " or ".join(TITLES[known] for known in wanted)
     reasons = f" ({'; '.join(broken)})" if broken else ""
     raise EngineError(
-        f'{titles} is not installed here{reasons}: pip install "spandrel-aethernet[{wanted[0]}]"'
+        f'{titles} is not installed here{reasons}: pip install "spandrel-aethernet[{wanted[0]}]"{_where()}'
     )
+
+
+def _where() -> str:
+    if sys.platform in ("linux", "win32") and platform.machine().lower() in ("x86_64", "amd64"):
+        return ""
+    return ", on x86-64 Linux or Windows, which its wheels are for"
 
 
 def version_problem(name: FlavourName, version: str) -> str | None:

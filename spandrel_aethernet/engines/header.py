@@ -27,9 +27,9 @@ class Header:
 
 
 def read_header(path: Path) -> Header | None:
-    """Return what built an engine, or None for a file that is no engine or of an unknown layout.
+    """Return what built an engine, or None for a file that is of an unknown kind or layout.
 
-    Raises `EngineError` if it cannot be read or is shorter than it says.
+    Raises `EngineError` if it cannot be read, or is shorter than it says or any engine is.
     """
     try:
         size = path.stat().st_size
@@ -38,7 +38,7 @@ def read_header(path: Path) -> Header | None:
     except OSError as error:
         raise EngineError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(start) < _LAYOUT.size:
-        return None
+        raise EngineError(f"{path} is no engine: it has {size} bytes only, copy or build it again")
     magic, layout, whole, *version = _LAYOUT.unpack(start)
     flavour = _MAGIC.get(magic)
     if flavour is None or layout != 0:

@@ -71,7 +71,7 @@ def _parse(text: str | None, option: str, source: OnnxSource) -> tuple[int, ...]
         return None
     name, _, sizes = text.rpartition(":")
     shape = tuple(int(size) if size.isdecimal() else 0 for size in sizes.lower().split("x"))
-    if name not in ("", source.input_name) or len(shape) != 4 or 0 in shape:
+    if name not in ("", source.input_name) or len(shape) != 4 or not all(0 < size < 2**31 for size in shape):
         example = f"{source.input_name}:{times((1, source.channels, 256, 256))}"
         raise EngineError(
             f"{option} {text} is no shape for {source.path.name}: expected one such as {example}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -104,17 +105,19 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _parse(fields: dict[str, Any]) -> EngineInfo:
-    """Build a description from its document; a wrong one raises one of several errors."""
-    spans = {axis: Span.parse(text, axis) for axis, text in fields["profile"].items()}
-    typed: dict[str, Any] = {**fields, "profile": Profile(**spans)}
-    typed |= {name: tuple(fields[name]) for name in ("targets", "fell_back")}
-    info = EngineInfo(**typed)
-    texts: list[object] = [info.engine_sha256, info.source, info.version, info.input_name, info.output_name]
+def _parse(found: dict[str, Any]) -> EngineInfo:
+    """Build a description from a document, which may hold more; a wrong one raises one of several errors."""
+    known: dict[str, Any] = {field.name: found[field.name] for field in fields(EngineInfo)}
+    lists = known["targets"], known["fell_back"]
+    spans = {axis: Span.parse(text, axis) for axis, text in known["profile"].items()}
+    known |= {"profile": Profile(**spans), "targets": tuple(lists[0]), "fell_back": tuple(lists[1])}
+    info = EngineInfo(**known)
+    texts: list[object] = [info.engine_sha256, info.source, info.source_sha256, info.version, info.precision]
+    texts += [info.input_name, info.output_name, info.package_version, *info.targets, *info.fell_back]
     numbers: list[object] = [info.channels, *info.operators.values(), *(info.layers or {}).values()]
-    if not all(isinstance(text, str) for text in (*texts, info.precision, *info.targets)):
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(one, list) for one in lists):
         raise TypeError
-    if info.flavour not in TITLES:
+    if info.flavour not in TITLES or not math.isfinite(info.build_seconds):
         raise ValueError
     if not all(isinstance(number, int) for number in (*numbers, info.scale or 1)):
         raise TypeError

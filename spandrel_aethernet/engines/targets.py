@@ -33,8 +33,8 @@ _CARDS = (
     (r"\brtx ?a\d{3,4}\b|\ba(2|10|16|40)\b", "8.6"),
     (r"\bg?h[12]00\b", "9.0"),
     (r"\bg?b[23]00\b", "10.0"),
-    (r"\brtx ?20[5-8]0", _TURING),
-    (r"\brtx ?30[5-9]0", "8.6"),
+    (r"\brtx ?20[6-8]0", _TURING),
+    (r"\brtx ?(2050|30[5-9]0)", "8.6"),
     (r"\brtx ?40[5-9]0", "8.9"),
     (r"\brtx ?50[5-9]0", "12.0"),
 )
@@ -140,7 +140,7 @@ def _all(known: Sequence[str], source: OnnxSource) -> Targets:
     if source.int8_convolutions:
         return Targets(
             newer,
-            _LEFT_OUT + "has no INT8 convolutions: aethernet engine --target 7.5 builds one for it alone",
+            _LEFT_OUT + "has no INT8 convolutions: --target 7.5 builds an engine for it alone",
         )
     return Targets(tuple(known))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from ..command_line import command_line
 from ..onnx_export.profile import Profile
 from .shapes import as_lists, times
 
 
 def trtexec_command(
-    onnx_name: str,
-    engine_name: str,
+    onnx: Path,
+    engine: Path,
     profile: Profile,
     *,
     input_name: str,
@@ -17,7 +20,7 @@ def trtexec_command(
     fp16: bool = False,
     workspace: int | None = None,
     level: int | None = None,
-    timing_cache: str | None = None,
+    timing_cache: Path | None = None,
 ) -> str:
     """Return the published release's command for a file, with the shapes of `profile`.
 
@@ -28,7 +31,7 @@ def trtexec_command(
     the profile has one only, because trtexec refuses them for a file without open axes. `workspace` (MiB),
     `level` (0..5) and `timing_cache` are those of `BuildOptions`. `newer_spelling` tells what changed since.
     """
-    flags = [f"--onnx={onnx_name}", f"--saveEngine={engine_name}"]
+    flags = [f"--onnx={onnx}", f"--saveEngine={engine}"]
     if fp16:
         flags.append("--stronglyTyped")
     elif int8:
@@ -42,7 +45,7 @@ def trtexec_command(
         "timingCacheFile": timing_cache,
     }
     flags += [f"--{name}={value}" for name, value in given.items() if value is not None]
-    return " ".join(["trtexec", *flags, "--buildOnly", "--verbose"])
+    return command_line("trtexec", *flags, "--buildOnly", "--verbose")
 
 
 def newer_spelling(*, int8: bool, fp16: bool = False) -> str:

@@ -19,6 +19,18 @@ _BATCH_BUDGET = 2**28
 """Bytes of float32 output up to which tiles are gathered for one call of a backend."""
 
 
+def choose_tiles(backend: Backend, tile: int | None = None, overlap: int | None = None) -> tuple[int, int]:
+    """Return the side of the tiles and their overlap; what is None is chosen for the backend.
+
+    The usual overlap is for tiles that keep 16 pixels or more of their side; of a smaller one, as a network
+    for small images only demands it, it is a quarter.
+    """
+    if overlap is not None:
+        return tile or max(backend.auto_tile(), 2 * overlap + 16), overlap
+    side = tile or backend.auto_tile()
+    return side, DEFAULT_OVERLAP if side >= 2 * DEFAULT_OVERLAP + 16 else side // 4
+
+
 class Span(NamedTuple):
     """One tile along one axis: the network sees start..stop, of which keep_start..keep_stop is kept."""
 
@@ -81,7 +93,8 @@ def upscale_pixels(
         values = backend(np.concatenate([to_network(_window(pixels, place, fed), feed) for place in places]))
         if not np.isfinite(values).all():
             raise AetherError(
-                "the network's output is not finite: use --dtype float32, or an fp32 file, if it was float16"
+                "the network's output is not finite: if it ran in float16, take an fp32 file, or for a "
+                "checkpoint --dtype float32"
             )
         for (rows, columns), made in zip(places, np.split(values, len(places)), strict=True):
             result = from_network(made, feed, pixels.dtype)

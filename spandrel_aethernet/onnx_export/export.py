@@ -23,7 +23,7 @@ from ..images.files import format_of, read_picture
 from ..model_file import named, read_state_dict
 from .calibrate import OpScales, find_scales, middle
 from .deploy import deployable
-from .graph import NEWEST_OPSET, OLDEST_OPSET, float_graph
+from .graph import NEWEST_OPSET, OLDEST_OPSET, float_graph, newest_opset
 from .half_rounding import truncates_half
 from .metadata import Metadata, describe, write_metadata
 from .plan import plan
@@ -152,6 +152,10 @@ def _check(target: Path, precision: Precision, opset: int, *, force: bool) -> No
     oldest = 19 if precision == "fp16-int8" else OLDEST_OPSET
     if not oldest <= opset <= NEWEST_OPSET:
         raise AetherError(f"opset {opset} cannot hold {precision}: expected {oldest} to {NEWEST_OPSET}")
+    if opset > newest_opset():
+        raise AetherError(
+            f"PyTorch {torch.__version__} cannot write opset {opset}: choose {newest_opset()} or less"
+        )
 
 
 def _calibration_images(folder: Path | None, channels: int) -> list[Tensor]:
@@ -159,6 +163,8 @@ def _calibration_images(folder: Path | None, channels: int) -> list[Tensor]:
     if folder is None:
         paths = [half_size(name) for name in PHOTOGRAPHS]
     else:
+        if not folder.is_dir():
+            raise AetherError(f"{folder} is no folder: give one with images to calibrate on")
         paths = sorted(path for path in folder.rglob("*") if path.is_file() and format_of(path))
         if not paths:
             raise AetherError(

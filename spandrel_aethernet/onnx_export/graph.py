@@ -55,6 +55,11 @@ def _has_modern_exporter() -> bool:
     return (major, minor) >= (2, 9)
 
 
+def newest_opset() -> int:
+    """Return the newest opset that the exporter of this PyTorch writes: the older one ends at 20."""
+    return NEWEST_OPSET if _has_modern_exporter() else 20
+
+
 def _by_dynamo(network: nn.Module, example: torch.Tensor, profile: Profile, opset: int) -> onnx.ModelProto:
     dims = {
         _AXES[name]: torch.export.Dim(name, min=span.minimum, max=span.maximum)

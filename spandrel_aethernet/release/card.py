@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from pathlib import Path
 
 from ..comparison import ModelResult
 from ..engines.as_onnx import DEFAULT_PRECISION
@@ -160,8 +161,8 @@ def _exported(report: ReleaseReport, precision: str) -> ExportReport:
 def _trtexec(report: ReleaseReport) -> str:
     int8 = _exported(report, "fp32-int8")
     return trtexec_command(
-        int8.path.name,
-        f"{report.stem}_int8_dynamic.engine",
+        Path(int8.path.name),
+        Path(f"{report.stem}_int8_dynamic.engine"),
         int8.metadata.profile,
         input_name="input",
         channels=int8.metadata.channels,

@@ -29,10 +29,10 @@ def test_an_engine_is_built_from(backend: Backend, tmp_path: Path, source: str) 
         {
             "Model": given,
             "Directory": tmp_path / "engines",
-            "Engine Name": "small",
+            "Engine Name": "small/",
             "Runtime": "rtx",
             "For GPUs": "chosen",
-            "GPUs": "RTX 3060, 8.9",
+            "GPUs": "RTX 3060, 8.9, ",
             "Sizes": "custom",
             "Largest Side": 512,
             "Largest Batch": 4,

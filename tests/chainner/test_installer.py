@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import signal
 import socket
@@ -228,6 +230,16 @@ def test_copy_puts_the_nodes_into_chainners_code(place: Place) -> None:
 def test_uninstall_removes_the_copy(place: Place) -> None:
     before = place.tree()
     place.install("--copy", "--chainner", place.source, "--python", place.python)
+    assert place.run("uninstall").code == 0
+    assert place.tree() == before
+
+
+def test_a_copy_is_found_again_from_another_folder(place: Place) -> None:
+    before = place.tree()
+    nearby = os.path.relpath(place.source, REPOSITORY)  # where the installer is run
+    place.install("--copy", "--chainner", nearby, "--python", place.python)
+    receipt = json.loads((place.site / "chainner_aethernet.json").read_text())
+    assert Path(receipt["copy"]).is_absolute()
     assert place.run("uninstall").code == 0
     assert place.tree() == before
 

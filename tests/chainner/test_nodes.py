@@ -190,6 +190,7 @@ def test_a_release_is_made_once_and_replaced_only_if_asked(backend: Backend, tmp
     ("inputs", "sentence"),
     [
         ({"Precision": "fp16-int8", "Opset": 17}, "opset 17 cannot hold fp16-int8: expected 19 to 21"),
+        ({"Opset": 21}, f"PyTorch {torch.__version__} cannot write opset 21: choose 20 or less"),
         (
             {"Sizes": "custom", "Smallest Side": 300},
             "Smallest Side 300, Usual Side 256 and Largest Side 1080 must grow in this order",

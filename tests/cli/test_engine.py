@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from shlex import split
 from typing import Any
 
 import numpy as np
@@ -97,16 +98,20 @@ def test_info_without_a_description_tells_what_the_bytes_tell(
     assert "is not known: there is no out.engine.json beside it" in result.out
     (folder / "out.engine").rename(folder / "out.plan")
     assert "there is no out.plan.json beside it" in aethernet("info", "out.plan").out
-    unknown = aethernet("info", "kept.engine", "--json")
+    (folder / "other.engine").write_bytes(b"other" * 20)
+    unknown = aethernet("info", "other.engine", "--json")
     assert json.loads(unknown.out) == {
-        "file": "kept.engine",
-        "size": 4,
+        "file": "other.engine",
+        "size": 100,
         "described": False,
         "flavour": None,
         "version": None,
         "problem": None,
     }
-    assert "unknown: no engine of a kind known here" in aethernet("info", "kept.engine").out
+    assert "unknown: no engine of a kind known here" in aethernet("info", "other.engine").out
+    short = aethernet("info", "kept.engine")
+    assert (short.code, short.out) == (1, "")
+    assert "kept.engine is no engine: it has 4 bytes only" in short.err
 
 
 def test_info_refuses_an_engine_that_was_changed(folder: Path, aethernet: Callable[..., Result]) -> None:
@@ -206,6 +211,20 @@ def test_trtexec_command_is_the_published_one(folder: Path, aethernet: Callable[
     assert not (folder / "out.engine").exists()
 
 
+def test_trtexec_command_has_folders_and_quotes(folder: Path, aethernet: Callable[..., Result]) -> None:
+    (folder / "my models").mkdir()
+    (folder / "fixed.onnx").rename(folder / "my models" / "fixed.onnx")
+    result = aethernet("engine", "my models/fixed.onnx", "-o", "new/out.engine", "--print-trtexec")
+    onnx_file, engine = str(Path("my models/fixed.onnx")), str(Path("new/out.engine"))
+    assert split(result.out)[1:3] == [f"--onnx={onnx_file}", f"--saveEngine={engine}"]
+
+
+def test_targets_add_up(folder: Path, aethernet: Callable[..., Result]) -> None:
+    command = ("engine", folder / "small.onnx", "-o", "out.engine", "--dry-run", "--json")
+    result = aethernet(*command, "--target", "8.6", "RTX 4090", "--target", "12.0")
+    assert json.loads(result.out)["targets"] == ["8.6", "8.9", "12.0"]
+
+
 def test_no_trtexec_command_for_what_is_refused(folder: Path, aethernet: Callable[..., Result]) -> None:
     onnx.save(computed_scale(), "computed.onnx")
     result = aethernet("engine", "computed.onnx", "-o", "out.engine", "--print-trtexec")
@@ -262,6 +281,7 @@ def make_bad_files() -> None:
         (["small.onnx", "--opt-shapes", "image:1x3x64x64"], "expected one such as input:1x3x256x256"),
         (["small.onnx", "--opt-shapes", "input:3x64x64"], "expected one such as input:1x3x256x256"),
         (["small.onnx", "--opt-shapes", "input:1x3x0x64"], "expected one such as input:1x3x256x256"),
+        (["small.onnx", "--max-shapes", "1x3x3000000000x64"], "expected one such as input:1x3x256x256"),
         (["small.onnx", "--opt-shapes", "x3x64x64"], "expected one such as input:1x3x256x256"),
         (["fixed.onnx", "--opt-shapes", "input:1x3x64x96"], "its width is 64, not 96"),
         (
@@ -271,11 +291,11 @@ def make_bad_files() -> None:
         (["small.onnx", "--precision", "fp16"], "--precision is for checkpoints, and small.onnx is none"),
         (["small.onnx", "--weights", "raw"], "--weights is for checkpoints"),
         (["small.onnx", "--calibrate", "."], "--calibrate is for checkpoints"),
-        (["small.pth", "--calibrate", "gone"], "gone holds no images to calibrate on"),
+        (["small.pth", "--calibrate", "gone"], "gone is no folder: give one with images"),
         (["small.onnx", "-o", "kept.engine"], "kept.engine exists and is kept"),
         (["small.onnx", "-o", "described.engine"], "described.engine.json exists and is kept"),
         (["small.onnx", "-o", "out.plan"], "out.plan is not named like an engine: expected .engine"),
-        (["small.onnx", "-o", "file/out.engine"], "file/out.engine.json cannot be written: "),
+        (["small.onnx", "-o", "file/out.engine"], "file/out.engine cannot be written: "),
         (["small.onnx", "-o", "small.onnx", "--force"], "small.onnx is not named like an engine"),
     ],
 )

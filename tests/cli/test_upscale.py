@@ -139,7 +139,10 @@ def test_images_that_differ_in_their_suffix_only_are_both_written(
         (["photos/a.png", "-o", "out.bmp"], "is not named like an image: expected one of png"),
         (["photos/a.png", "-o", "out.png", "--format", "jpg"], "does not go with the format jpg"),
         (["photos/a.png", "-o", "file/out.png"], "cannot be written"),
-        (["photos/a.png", "-o", "out.png", "--tile", "64"], "leaves nothing between overlaps of 32"),
+        (
+            ["photos/a.png", "-o", "out.png", "--tile", "64", "--overlap", "32"],
+            "leaves nothing between overlaps of 32",
+        ),
         (["photos/a.png", "-o", "out.png", "--device", "cuda:99"], "device cuda:99 cannot be used here"),
         (["photos/a.png", "-o", "out.png", "-m", "file"], "file is not named like a checkpoint"),
         (["alpha.png", "-o", "out.jpg"], "jpg cannot hold transparency, choose png or tiff"),
@@ -237,7 +240,7 @@ def test_onnx_file_gives_what_its_checkpoint_gives(
 def test_onnx_file_of_one_size_takes_smaller_and_larger_images(
     tmp_path: Path, aethernet: Callable[..., Result]
 ) -> None:
-    model = write_onnx(tmp_path / "fixed.onnx", repeating(), shape=(1, 3, 80, 96))
+    model = write_onnx(tmp_path / "fixed.onnx", repeating(), shape=(1, 3, 48, 64))
     for name, size in (("small", (20, 31)), ("large", (170, 200))):
         source, out = tmp_path / f"{name}.png", tmp_path / f"{name}_2x.png"
         write_picture(Picture(photograph(*size)), source)
@@ -249,7 +252,7 @@ def test_onnx_file_of_one_size_takes_smaller_and_larger_images(
         "upscale", tmp_path / "large.png", "-o", tmp_path / "no.png", "-m", model, "--tile", 99
     )
     assert result.code == 1
-    assert "takes 80×96 only and was given 99×99: give --tile 80" in result.err
+    assert "takes 48×64 only and was given 99×99: give --tile 48" in result.err
     assert not (tmp_path / "no.png").exists()
 
 

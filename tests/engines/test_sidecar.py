@@ -81,7 +81,12 @@ def put(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
 @pytest.mark.parametrize(
     "damage",
     [
-        put("more", 1),
+        put("build_seconds", "1"),
+        put("build_seconds", None),
+        put("build_seconds", float("inf")),
+        put("package_version", 1),
+        put("fell_back", [1]),
+        put("targets", "8.6"),
         put("targets", None),
         put("profile", {"batch": "3:2:1", "height": "1", "width": "1"}),
         put("profile", None),
@@ -101,6 +106,11 @@ def test_damaged_description_is_said(
     sidecar_path(engine).write_text(json.dumps(document))
     with pytest.raises(EngineError, match=r"small\.engine\.json is damaged: build the engine again"):
         read_sidecar(engine)
+
+
+def test_what_a_newer_version_may_add_is_passed_over(engine: Path, info: EngineInfo) -> None:
+    sidecar_path(engine).write_text(json.dumps({**describe(info), "more": 1}))
+    assert read_sidecar(engine) == info
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe"])
@@ -126,7 +136,11 @@ def test_header_tells_flavour_and_version(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(EngineError, match="is truncated: it has 31 bytes of 32"):
         read_header(path)
-    for content in (b"", b"vtrt", b"text" * 20, struct.pack("<4sI8xQ4B", b"ftrt", 1, 0, *version)):
+    for content in (b"", b"vtrt"):
+        path.write_bytes(content)
+        with pytest.raises(EngineError, match=f"is no engine: it has {len(content)} bytes only"):
+            read_header(path)
+    for content in (b"text" * 20, struct.pack("<4sI8xQ4B", b"ftrt", 1, 0, *version)):
         path.write_bytes(content)
         assert read_header(path) is None
     with pytest.raises(EngineError, match="cannot be read: "):

@@ -42,7 +42,7 @@ def rtx() -> Flavour:
         ("RTX4090", "8.9"),
         ("NVIDIA GeForce RTX 5070 Ti Laptop GPU", "12.0"),
         ("rtx-2080-ti", "7.5"),
-        ("GeForce RTX 2050", "7.5"),
+        ("GeForce RTX 2050", "8.6"),
         ("RTX A4000", "8.6"),
         ("Quadro RTX 5000", "7.5"),
         ("RTX 5000 Ada Generation", "8.9"),

@@ -11,7 +11,7 @@ from spandrel_aethernet.backends.pytorch import PyTorchBackend
 from spandrel_aethernet.errors import AetherError, ImageError
 from spandrel_aethernet.images.colour import feed_for, from_network, to_network
 from spandrel_aethernet.images.metrics import psnr
-from spandrel_aethernet.images.tiles import DEFAULT_OVERLAP, spans, tile_count, upscale_pixels
+from spandrel_aethernet.images.tiles import DEFAULT_OVERLAP, choose_tiles, spans, tile_count, upscale_pixels
 
 from ..conftest import make_network
 from .pictures import KINDS, kind_of_picture, photograph
@@ -190,5 +190,17 @@ def test_output_that_is_not_finite_is_no_image() -> None:
     network = make_network()
     network.conv_last.weight.data.fill_(1e30)
     backend = PyTorchBackend(network, torch.device("cpu"), torch.float16)
-    with pytest.raises(AetherError, match="not finite: use --dtype float32"):
+    with pytest.raises(AetherError, match="not finite: if it ran in float16"):
         upscale_pixels(backend, photograph(8, 8), tile=128)
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [((None, None), (48, 12)), ((80, None), (80, 32)), ((64, None), (64, 16)), ((None, 20), (56, 20))],
+)
+def test_small_tiles_overlap_by_a_quarter(
+    asked: tuple[int | None, int | None], chosen: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = cpu()
+    monkeypatch.setattr(backend, "auto_tile", lambda: 48)
+    assert choose_tiles(backend, *asked) == chosen
