@@ -73,14 +73,13 @@ def find_flavour(name: str = "auto") -> Flavour:
     titles = " or ".join(TITLES[known] for known in wanted)
     reasons = f" ({'; '.join(broken)})" if broken else ""
     raise EngineError(
-        f'{titles} is not installed here{reasons}: pip install "spandrel-aethernet[{wanted[0]}]"{_where()}'
+        f'{titles} is not installed here{reasons}: pip install "spandrel-aethernet[{wanted[0]}]"'
+        + ("" if wanted[0] != "rtx" or _has_rtx_wheels() else ", on x86-64 Linux or Windows")
     )
 
 
-def _where() -> str:
-    if sys.platform in ("linux", "win32") and platform.machine().lower() in ("x86_64", "amd64"):
-        return ""
-    return ", on x86-64 Linux or Windows, which its wheels are for"
+def _has_rtx_wheels() -> bool:
+    return sys.platform in ("linux", "win32") and platform.machine().lower() in ("x86_64", "amd64")
 
 
 def version_problem(name: FlavourName, version: str) -> str | None:

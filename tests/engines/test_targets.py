@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,6 +116,13 @@ def test_gpu_is_asked_of_the_driver() -> None:
 def test_missing_tensorrt_is_said_with_the_command() -> None:
     with pytest.raises(EngineError, match="there is no TensorRT called 'trt': expected one of auto, rtx"):
         find_flavour("trt")
+
+
+def test_no_command_is_given_that_installs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    with pytest.raises(EngineError, match=r'pip install "spandrel-aethernet\[rtx\]", on x86-64 Linux or'):
+        find_flavour("rtx")
 
 
 def test_other_version_is_said_with_the_command(rtx: Flavour) -> None:
