@@ -5,11 +5,11 @@ spandrel_aethernet.install()
 model = spandrel.ModelLoader().load_from_file("aether_small_2x.pth")
 """
 
-from .checkpoint import Checkpoint, CheckpointInfo, read_checkpoint
-from .descriptor import AETHERNET_REGISTRY, AetherNetArch, install
 from .errors import AetherError
-from .network import AetherNet
-from .ranges import ActivationRange, TrainedRanges
+from .model.arch import AETHERNET_REGISTRY, AetherNetArch, install
+from .model.checkpoint import Checkpoint, CheckpointInfo, read_checkpoint
+from .model.network import AetherNet
+from .model.ranges import ActivationRange, TrainedRanges
 
 __version__ = "0.1.0"
 

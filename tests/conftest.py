@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from spandrel_aethernet import AetherNet, install
-from spandrel_aethernet.backends.pytorch import PyTorchBackend
 from spandrel_aethernet.cli import main
 from spandrel_aethernet.data import DEMO_MODEL
-from spandrel_aethernet.model_file import load_model
+from spandrel_aethernet.inference.pytorch import PyTorchBackend
+from spandrel_aethernet.model.io import load_model
 
 install()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import navi
 from api import BaseInput, BaseOutput
 
-from spandrel_aethernet.engines.flavour import TITLES
+from spandrel_aethernet.engines.runtime import TITLES
 from spandrel_aethernet.engines.sidecar import EngineInfo, read_sidecar
 
 TYPE = "AetherNetEngine"

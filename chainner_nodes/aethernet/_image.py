@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spandrel_aethernet.images.colour import feed_for, to_network
+from spandrel_aethernet.images.channels import feed_for, to_network
 from spandrel_aethernet.images.files import Pixels
 
 _TOP = np.iinfo(np.uint16).max

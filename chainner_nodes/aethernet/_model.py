@@ -12,7 +12,7 @@ from nodes.properties.inputs import ModelInput
 from spandrel import ImageModelDescriptor
 
 from spandrel_aethernet import AetherNet, install
-from spandrel_aethernet.model_file import as_file
+from spandrel_aethernet.model.io import as_file
 
 KEPT_PRECISION = (
     "Weights are taken in the precision PyTorch holds them in: turn off FP16 mode in chaiNNer's PyTorch "

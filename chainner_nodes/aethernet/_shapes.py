@@ -9,7 +9,7 @@ from api import NestedGroup
 from nodes.groups import if_enum_group
 from nodes.properties.inputs import EnumInput, NumberInput
 
-from spandrel_aethernet.onnx_export.profile import Profile, Span
+from spandrel_aethernet.shapes import Profile, Span
 
 _PUBLISHED = Profile()
 

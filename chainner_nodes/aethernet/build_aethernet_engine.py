@@ -21,11 +21,11 @@ from nodes.properties.inputs import (
 )
 
 from spandrel_aethernet.engines.build import build_engine
-from spandrel_aethernet.engines.plan import BuildOptions
-from spandrel_aethernet.engines.shapes import Shapes as EngineShapes
-from spandrel_aethernet.engines.shapes import as_lists, times
+from spandrel_aethernet.engines.build_plan import BuildOptions
+from spandrel_aethernet.engines.profile import Shapes as EngineShapes
+from spandrel_aethernet.engines.profile import as_lists, times
 from spandrel_aethernet.engines.targets import ALL
-from spandrel_aethernet.onnx_export.profile import Profile
+from spandrel_aethernet.shapes import Profile
 
 from . import utility_group
 from ._engine import EngineFile, EngineOutput

@@ -11,8 +11,8 @@ from api import NodeContext
 from nodes.properties.inputs import ImageInput, NumberInput
 from nodes.properties.outputs import ImageOutput
 
-from spandrel_aethernet.backends.tensorrt_engine import TensorRTBackend
-from spandrel_aethernet.images.tiles import choose_tiles, tile_count, upscale_pixels
+from spandrel_aethernet.inference.tensorrt.backend import TensorRTBackend
+from spandrel_aethernet.inference.tiling import choose_tiles, tile_count, upscale_pixels
 
 from . import processing_group
 from ._engine import EngineFile, EngineInput

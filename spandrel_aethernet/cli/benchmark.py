@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..backends.choose import open_each
-from ..backends.pytorch import choose_device
-from ..benchmark import Forward, Timing, both_forms, time_in_turns
-from ..checkpoint import read_checkpoint
-from ..compare import check_alike
 from ..data import DEMO_MODEL
 from ..errors import CheckpointError
-from ..model_file import named, read_state_dict
+from ..evaluation.benchmark import Forward, Timing, both_forms, time_in_turns
+from ..evaluation.compare import check_alike
+from ..inference.open import open_each
+from ..inference.pytorch import choose_device
+from ..model.checkpoint import read_checkpoint
+from ..model.io import named, read_state_dict
 from .console import OUT, Subparsers, add_command, count, path, print_json, progress
 
 

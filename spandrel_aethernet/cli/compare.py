@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..atomic import check_target
-from ..backends.choose import check_can_run, open_each
-from ..compare import check_alike, compare_models, worst_picture
-from ..comparison import Comparison, ModelResult, describe
 from ..errors import OutputError
+from ..evaluation.compare import check_alike, compare_models, worst_picture
+from ..evaluation.pairs import find_pairs
+from ..evaluation.results import Comparison, ModelResult, describe
+from ..files import check_target
 from ..images.files import FORMATS, Picture, format_of, write_picture
-from ..images.pairs import find_pairs
+from ..inference.open import check_can_run, open_each
 from .console import ERR, OUT, Subparsers, add_command, add_force, count, path, print_json, progress
 
 _ABOUT = """

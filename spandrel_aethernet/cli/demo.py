@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..data import DEMO_MODEL, half_size, original
-from ..demo import PHOTOGRAPH, load_demo_model, run_demo
-from ..images.pairs import PairFiles
+from ..evaluation.demo import PHOTOGRAPH, load_demo_model, run_demo
+from ..evaluation.pairs import PairFiles
 from .console import ERR, OUT, Subparsers, add_command, add_force, path, progress
 
 _RELEASE_NEEDS = ("onnx", "onnxruntime", "onnxscript", "skimage")

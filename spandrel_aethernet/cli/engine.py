@@ -11,9 +11,9 @@ from rich.progress import Progress
 from ..command_line import command_line
 from ..engines.as_onnx import DEFAULT_PRECISION, as_onnx
 from ..engines.build import BuildReport, build_engine, check_engine_target
-from ..engines.flavour import FLAVOURS
-from ..engines.plan import BuildOptions, Plan, plan_build
-from ..engines.shapes import Shapes, fit_profile
+from ..engines.build_plan import BuildOptions, Plan, plan_build
+from ..engines.profile import Shapes, fit_profile
+from ..engines.runtime import FLAVOURS
 from ..engines.trtexec import newer_spelling, trtexec_command
 from ..errors import EngineError, OutputError
 from .console import (

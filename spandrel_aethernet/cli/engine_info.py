@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..engines.flavour import TITLES, version_problem
 from ..engines.header import read_header
+from ..engines.runtime import TITLES, version_problem
 from ..engines.sidecar import describe, read_sidecar
 from .console import OUT, print_json
 from .engine_text import rows

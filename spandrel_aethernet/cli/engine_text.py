@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from ..engines.flavour import TITLES
-from ..engines.plan import Plan
-from ..engines.shapes import as_lists, times
+from ..engines.build_plan import Plan
+from ..engines.profile import as_lists, times
+from ..engines.runtime import TITLES
 from ..engines.sidecar import EngineInfo
 
 

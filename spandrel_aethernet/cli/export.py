@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import AetherError
-from ..onnx_export.profile import Profile, Span
+from ..shapes import Profile, Span
 from .console import ERR, OUT, Subparsers, add_command, add_force, add_weights, path, print_json, progress
 
 _PRECISIONS = ("fp32", "fp16", "fp32-int8", "fp16-int8")

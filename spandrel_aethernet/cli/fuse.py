@@ -6,7 +6,7 @@ import argparse
 
 import torch
 
-from ..fuse_file import fuse_file
+from ..model.fuse_file import fuse_file
 from .console import OUT, Subparsers, add_command, add_force, add_weights, path
 
 

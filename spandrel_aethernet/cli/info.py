@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..checkpoint import Checkpoint, read_checkpoint
 from ..engines import SUFFIXES
-from ..model_file import named, read_state_dict
+from ..model.checkpoint import Checkpoint, read_checkpoint
+from ..model.io import named, read_state_dict
 from .console import OUT, Subparsers, add_command, path, print_json
 from .engine_info import tell_engine
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..onnx_export.coverage import NOMINAL_SIDE, Share
-from ..onnx_export.lint import LintReport, lint_file
+from ..lint.coverage import NOMINAL_SIDE, Share
+from ..lint.linter import LintReport, lint_file
 from .console import OUT, Subparsers, add_command, path, print_json
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..engines.flavour import TITLES
+from ..engines.runtime import TITLES
 from .compare import print_comparison
 from .console import (
     ERR,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from ..backends import Backend
-from ..backends.choose import BACKENDS, check_can_run, open_model
 from ..data import DEMO_MODEL
 from ..errors import AetherError
 from ..images.files import FORMATS
-from ..images.tiles import DEFAULT_OVERLAP
-from ..upscale import Job, plan_jobs, upscale_file
+from ..inference.backend import Backend
+from ..inference.open import BACKENDS, check_can_run, open_model
+from ..inference.tiling import DEFAULT_OVERLAP
+from ..inference.upscale import Job, plan_jobs, upscale_file
 from .console import ERR, Subparsers, add_command, add_force, add_weights, path, progress
 
 

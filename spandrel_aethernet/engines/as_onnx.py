@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..checkpoint import Weights
 from ..errors import AetherError, EngineError
-from ..model_file import SUFFIXES
+from ..model.checkpoint import Weights
+from ..model.io import SUFFIXES
 
 DEFAULT_PRECISION = "fp16-int8"
 """What a checkpoint becomes on the way, if nothing else is asked for."""

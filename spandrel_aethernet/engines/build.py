@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .. import __version__
-from ..atomic import check_target, replacing
-from ..checkpoint import Weights
 from ..errors import EngineError, OutputError
-from ..onnx_export.profile import Profile
+from ..files import check_target, replacing
+from ..model.checkpoint import Weights
+from ..shapes import Profile
 from . import SUFFIX
 from .as_onnx import as_onnx
-from .flavour import Flavour
+from .build_plan import BuildOptions, Plan, plan_build
 from .layers import report_layers
-from .plan import BuildOptions, Plan, plan_build
 from .process import plain, run_job
-from .shapes import as_lists, is_fixed
+from .profile import as_lists, is_fixed
+from .runtime import Flavour
 from .sidecar import EngineInfo, describe, document, file_sha256, sidecar_path
 from .worker import Job
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import EngineError
-from .flavour import FlavourName
+from .runtime import FlavourName
 
 _MAGIC: dict[bytes, FlavourName] = {b"ftrt": "tensorrt", b"vtrt": "rtx"}
 _LAYOUT = struct.Struct("<4sI8xQ4B")

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..atomic import replacing
 from ..errors import AetherError, EngineError
-from ..onnx_export.profile import Profile, Span
-from .flavour import TITLES, FlavourName
+from ..files import replacing
+from ..shapes import Profile, Span
+from .runtime import TITLES, FlavourName
 
 
 @dataclass(frozen=True)

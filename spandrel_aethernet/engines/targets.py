@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import EngineError
-from .flavour import Flavour
-from .onnx_source import OnnxSource
+from .runtime import Flavour
+from .source import OnnxSource
 
 ALL = "all"
 """Asks for all GPUs that TensorRT for RTX builds for, whichever is here."""

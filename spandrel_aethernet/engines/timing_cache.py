@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import replacing
+from ..files import replacing
 
 if TYPE_CHECKING:
     import tensorrt as trt

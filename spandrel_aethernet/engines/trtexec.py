@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..command_line import command_line
-from ..onnx_export.profile import Profile
-from .shapes import as_lists, times
+from ..shapes import Profile
+from .profile import as_lists, times
 
 
 def trtexec_command(

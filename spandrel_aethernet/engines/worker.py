@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError
-from .flavour import Flavour, FlavourName, find_flavour
+from .runtime import Flavour, FlavourName, find_flavour
 from .timing_cache import load_timings, save_timings
 
 if TYPE_CHECKING:

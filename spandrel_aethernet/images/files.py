@@ -11,8 +11,8 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from ..atomic import replacing
 from ..errors import ImageError, OutputError
+from ..files import replacing
 
 Pixels = NDArray[np.uint8 | np.uint16]
 """H x W x C with C = 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha)."""

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ..errors import AetherError
-from ..network import AetherNet
-from ..ranges import TrainedRanges
-from .calibrate import learned_input, middle, watched_inputs
+from ..model.network import AetherNet
+from ..model.ranges import TrainedRanges
+from .calibration import learned_input, middle, watched_inputs
 from .deploy import deployable
-from .plan import PRESETS, plan
+from .int8_ops import PRESETS, plan
 
 
 class Calibrator:

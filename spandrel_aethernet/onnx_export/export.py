@@ -14,22 +14,22 @@ import torch
 from torch import Tensor, nn
 
 from .. import __version__
-from ..atomic import check_target, replacing
-from ..checkpoint import Weights, read_checkpoint
 from ..data import PHOTOGRAPHS, half_size
 from ..errors import AetherError, OutputError
-from ..images.colour import feed_for, to_network
+from ..files import check_target, replacing
+from ..images.channels import feed_for, to_network
 from ..images.files import format_of, read_picture
-from ..model_file import named, read_state_dict
-from .calibrate import OpScales, find_scales, middle
+from ..model.checkpoint import Weights, read_checkpoint
+from ..model.io import named, read_state_dict
+from ..onnx_model.metadata import Metadata, describe, write_metadata
+from ..shapes import Profile
+from .calibration import OpScales, find_scales, middle
 from .deploy import deployable
-from .graph import NEWEST_OPSET, OLDEST_OPSET, float_graph, newest_opset
 from .half_rounding import truncates_half
-from .metadata import Metadata, describe, write_metadata
-from .plan import plan
-from .profile import Profile
+from .int8_ops import plan
 from .qdq import insert_qdq
 from .simulate import simulate
+from .torch_export import NEWEST_OPSET, OLDEST_OPSET, float_graph, newest_opset
 from .verify import Agreement, verify
 
 Precision = Literal["fp32", "fp16", "fp32-int8", "fp16-int8"]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from .calibrate import OpScales
+from .calibration import OpScales
 from .simulate import quantised_weight
 
 

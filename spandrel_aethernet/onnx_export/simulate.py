@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from .calibrate import OpScales
+from .calibration import OpScales
 
 
 def quantised_weight(weight: Tensor, scales: OpScales) -> Tensor:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import OnnxError
-from .profile import Profile, Span
+from ..shapes import Profile, Span
 
 LEAST_PSNR = {"fp32": 80.0, "fp16": 50.0, "fp32-int8": 45.0, "fp16-int8": 45.0}
 """How near, in dB against the span of the values (1 at least), an output must be to PyTorch's.

@@ -6,12 +6,12 @@ import math
 from collections import Counter
 from pathlib import Path
 
-from ..comparison import ModelResult
 from ..engines.as_onnx import DEFAULT_PRECISION
-from ..engines.flavour import TITLES, WHEELS
-from ..engines.shapes import as_lists, times
+from ..engines.profile import as_lists, times
+from ..engines.runtime import TITLES, WHEELS
 from ..engines.targets import CARDS
 from ..engines.trtexec import newer_spelling, trtexec_command
+from ..evaluation.results import ModelResult
 from ..onnx_export.export import ExportReport
 from .report import FileReport, ReleaseReport
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from ..engines import SUFFIX
 from ..engines.as_onnx import DEFAULT_PRECISION
 from ..engines.build import BuildReport, build_engine
-from ..engines.flavour import find_flavour
-from ..engines.plan import BuildOptions
+from ..engines.build_plan import BuildOptions
+from ..engines.runtime import find_flavour
 from ..engines.targets import ALL
 from ..errors import EngineError
 from ..onnx_export.export import ExportReport

@@ -7,17 +7,17 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..atomic import replacing_folder
-from ..backends.choose import open_model
-from ..checkpoint import Checkpoint, Weights, read_checkpoint
-from ..compare import compare_models, worst_picture
-from ..comparison import Comparison
 from ..data import PHOTOGRAPHS, half_size, original
 from ..errors import OutputError
-from ..fuse_file import fuse_file
+from ..evaluation.compare import compare_models, worst_picture
+from ..evaluation.pairs import PairFiles, find_pairs
+from ..evaluation.results import Comparison
+from ..files import replacing_folder
 from ..images.files import Picture, write_picture
-from ..images.pairs import PairFiles, find_pairs
-from ..model_file import named, read_state_dict, save_state_dict
+from ..inference.open import open_model
+from ..model.checkpoint import Checkpoint, Weights, read_checkpoint
+from ..model.fuse_file import fuse_file
+from ..model.io import named, read_state_dict, save_state_dict
 from ..onnx_export.export import PRECISIONS, export_onnx
 from .card import PICTURE, model_card
 from .checksums import holds_nothing_else, sha256, write_checksums

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..checkpoint import CheckpointInfo
-from ..comparison import Comparison, describe
 from ..engines.build import BuildReport
+from ..evaluation.results import Comparison, describe
+from ..lint.linter import lint_file
+from ..model.checkpoint import CheckpointInfo
 from ..onnx_export.export import ExportReport
-from ..onnx_export.lint import lint_file
 from .checksums import sha256
 
 _MEASURED_WITH = ("torch", "onnx", "onnxruntime", "scikit-image")

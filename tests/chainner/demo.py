@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spandrel_aethernet.data import DEMO_MODEL
-from spandrel_aethernet.onnx_export.metadata import Metadata, read_metadata
+from spandrel_aethernet.onnx_model.metadata import Metadata, read_metadata
 
 from .events import Event, broadcast_type
 from .graphs import Graph, Node

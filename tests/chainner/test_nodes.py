@@ -13,7 +13,7 @@ from PIL import Image
 
 from spandrel_aethernet.cli import main
 from spandrel_aethernet.data import DEMO_MODEL, original
-from spandrel_aethernet.fuse_file import fuse_file
+from spandrel_aethernet.model.fuse_file import fuse_file
 
 from .backend import Backend, NodeError
 from .demo import WITHOUT_QAT, assert_same, load, metadata_of, pixels, progress, save_image, told

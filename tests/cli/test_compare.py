@@ -15,17 +15,17 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from spandrel_aethernet.backends.choose import OpenModel, open_model
-from spandrel_aethernet.compare import CROP, ZOOM, compare_models
+from spandrel_aethernet.evaluation.compare import CROP, ZOOM, compare_models
+from spandrel_aethernet.evaluation.metrics import psnr
+from spandrel_aethernet.evaluation.pairs import PairFiles, find_pairs, read_pair
+from spandrel_aethernet.evaluation.worst import worst_window
 from spandrel_aethernet.images.files import Picture, read_picture, write_picture
-from spandrel_aethernet.images.metrics import psnr
-from spandrel_aethernet.images.pairs import PairFiles, find_pairs, read_pair
-from spandrel_aethernet.images.tiles import upscale_pixels
-from spandrel_aethernet.images.worst import worst_window
+from spandrel_aethernet.inference.open import OpenModel, open_model
+from spandrel_aethernet.inference.tiling import upscale_pixels
 
-from ..backends.onnx_files import export, repeating, weights, write_onnx
 from ..conftest import Result, make_network
 from ..images.pictures import photograph
+from ..inference.onnx_files import export, repeating, weights, write_onnx
 
 metrics: Any = pytest.importorskip("skimage.metrics")
 

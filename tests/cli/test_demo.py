@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from spandrel_aethernet.data import DEMO_MODEL, PHOTOGRAPHS, original
-from spandrel_aethernet.demo import CROP, PHOTOGRAPH, ZOOM
+from spandrel_aethernet.evaluation.demo import CROP, PHOTOGRAPH, ZOOM
+from spandrel_aethernet.evaluation.metrics import psnr
 from spandrel_aethernet.images.files import read_picture
-from spandrel_aethernet.images.metrics import psnr
 
 from ..conftest import Result, make_network
 

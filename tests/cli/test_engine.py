@@ -15,12 +15,12 @@ import onnx
 import pytest
 import torch
 
-from spandrel_aethernet.engines.flavour import find_flavour
+from spandrel_aethernet.engines.runtime import find_flavour
 from spandrel_aethernet.engines.sidecar import file_sha256, sidecar_path
 
 from ..conftest import Result, make_network
 from ..engines.networks import upscaler, with_unknown_operator
-from ..onnx_export.graphs import computed_scale, integer_operator
+from ..lint.graphs import computed_scale, integer_operator
 
 pytest.importorskip("tensorrt_rtx")
 

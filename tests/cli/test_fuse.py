@@ -14,10 +14,10 @@ from safetensors.torch import load
 
 from spandrel_aethernet.data import DEMO_MODEL
 from spandrel_aethernet.errors import OutputError
-from spandrel_aethernet.model_file import load_model, save_state_dict
+from spandrel_aethernet.model.io import load_model, save_state_dict
 
 from ..conftest import Result, limit_file_size, make_network
-from ..reference import load_case
+from ..model.reference import load_case
 
 
 def test_a_fused_pth_holds_exactly_the_published_keys(

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from spandrel_aethernet.data import half_size
 from spandrel_aethernet.images.files import Picture, read_picture, write_picture
 
-from ..backends.onnx_files import export, repeating, write_onnx
 from ..conftest import Result, make_network, start
 from ..images.pictures import (
     ICC,
@@ -29,6 +28,7 @@ from ..images.pictures import (
     upright,
     with_metadata,
 )
+from ..inference.onnx_files import export, repeating, write_onnx
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from ..onnx_export.draft import Draft
+from ..lint.draft import Draft
 
 OPEN: tuple[str | int, ...] = ("batch", 3, "height", "width")
 

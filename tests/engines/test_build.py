@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from spandrel_aethernet.engines.build import build_engine
-from spandrel_aethernet.engines.flavour import find_flavour
+from spandrel_aethernet.engines.build_plan import BuildOptions
 from spandrel_aethernet.engines.header import Header, read_header
-from spandrel_aethernet.engines.plan import BuildOptions
-from spandrel_aethernet.engines.shapes import Shapes
+from spandrel_aethernet.engines.profile import Shapes
+from spandrel_aethernet.engines.runtime import find_flavour
 from spandrel_aethernet.engines.sidecar import file_sha256, read_sidecar, sidecar_path
 from spandrel_aethernet.images.files import Picture, write_picture
 from spandrel_aethernet.onnx_export.export import Precision, export_onnx
-from spandrel_aethernet.onnx_export.profile import Profile, Span
+from spandrel_aethernet.shapes import Profile, Span
 
 from ..conftest import make_network
 from ..images.pictures import photograph

@@ -16,17 +16,17 @@ import onnx
 import pytest
 
 from spandrel_aethernet.engines.build import build_engine
+from spandrel_aethernet.engines.build_plan import BuildOptions
 from spandrel_aethernet.engines.header import read_header
-from spandrel_aethernet.engines.plan import BuildOptions
 from spandrel_aethernet.engines.process import run_job
-from spandrel_aethernet.engines.shapes import as_lists
+from spandrel_aethernet.engines.profile import as_lists
 from spandrel_aethernet.engines.sidecar import file_sha256, read_sidecar
 from spandrel_aethernet.engines.worker import Job
 from spandrel_aethernet.errors import AetherError, EngineError
-from spandrel_aethernet.onnx_export.profile import Profile
+from spandrel_aethernet.shapes import Profile
 
 from ..conftest import limit_file_size
-from ..onnx_export.graphs import computed_scale
+from ..lint.graphs import computed_scale
 from .networks import deep, upscaler
 
 pytest.importorskip("tensorrt_rtx")

@@ -11,9 +11,9 @@ import pytest
 
 from spandrel_aethernet.engines.layers import Layer, read_layers, report_layers
 from spandrel_aethernet.engines.process import run_job
-from spandrel_aethernet.engines.shapes import as_lists
+from spandrel_aethernet.engines.profile import as_lists
 from spandrel_aethernet.engines.worker import Job
-from spandrel_aethernet.onnx_export.profile import Profile
+from spandrel_aethernet.shapes import Profile
 
 from .networks import upscaler
 

@@ -21,7 +21,7 @@ from spandrel_aethernet.engines.sidecar import (
     write_sidecar,
 )
 from spandrel_aethernet.errors import EngineError, OutputError
-from spandrel_aethernet.onnx_export.profile import Profile, Span
+from spandrel_aethernet.shapes import Profile, Span
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from spandrel_aethernet.engines.flavour import Flavour, find_flavour, version_problem
-from spandrel_aethernet.engines.onnx_source import OnnxSource, read_source
+from spandrel_aethernet.engines.runtime import Flavour, find_flavour, version_problem
+from spandrel_aethernet.engines.source import OnnxSource, read_source
 from spandrel_aethernet.engines.targets import Gpu, choose_targets, parse_target, present_gpu
 from spandrel_aethernet.errors import EngineError
 

@@ -9,7 +9,7 @@ from onnx import numpy_helper
 
 from spandrel_aethernet import AetherNet
 from spandrel_aethernet.data import DEMO_MODEL
-from spandrel_aethernet.model_file import load_model, save_state_dict
+from spandrel_aethernet.model.io import load_model, save_state_dict
 from spandrel_aethernet.onnx_export.calibrator import Calibrator
 from spandrel_aethernet.onnx_export.export import export_onnx
 

@@ -16,10 +16,10 @@ import torch
 from onnx import TensorProto, numpy_helper
 
 from spandrel_aethernet import __version__, read_checkpoint
-from spandrel_aethernet.backends.onnx_file import OnnxBackend
 from spandrel_aethernet.data import DEMO_MODEL, half_size
 from spandrel_aethernet.errors import AetherError
-from spandrel_aethernet.model_file import read_state_dict
+from spandrel_aethernet.inference.onnx import OnnxBackend
+from spandrel_aethernet.model.io import read_state_dict
 from spandrel_aethernet.onnx_export import verify
 from spandrel_aethernet.onnx_export.deploy import deployable
 from spandrel_aethernet.onnx_export.export import (
@@ -29,11 +29,11 @@ from spandrel_aethernet.onnx_export.export import (
     default_preset,
     export_onnx,
 )
-from spandrel_aethernet.onnx_export.metadata import read_metadata
-from spandrel_aethernet.onnx_export.profile import Profile, Span
+from spandrel_aethernet.onnx_model.metadata import read_metadata
+from spandrel_aethernet.shapes import Profile, Span
 
 from ..conftest import Result, make_network
-from ..reference import load_case
+from ..model.reference import load_case
 
 SMALL = Profile(Span(1, 1, 4), Span(8, 32, 256), Span(8, 32, 256))
 

@@ -12,19 +12,19 @@ import onnxruntime
 import pytest
 import torch
 
-from spandrel_aethernet.backends import Backend
-from spandrel_aethernet.backends.onnx_file import OnnxBackend
-from spandrel_aethernet.backends.pytorch import PyTorchBackend
 from spandrel_aethernet.data import DEMO_MODEL, PHOTOGRAPHS, half_size, original
+from spandrel_aethernet.evaluation.metrics import psnr
 from spandrel_aethernet.images.files import read_picture
-from spandrel_aethernet.images.metrics import psnr
-from spandrel_aethernet.images.tiles import upscale_pixels
-from spandrel_aethernet.model_file import load_model
+from spandrel_aethernet.inference.backend import Backend
+from spandrel_aethernet.inference.onnx import OnnxBackend
+from spandrel_aethernet.inference.pytorch import PyTorchBackend
+from spandrel_aethernet.inference.tiling import upscale_pixels
+from spandrel_aethernet.lint.linter import lint_file
+from spandrel_aethernet.model.io import load_model
 from spandrel_aethernet.onnx_export.export import export_onnx
-from spandrel_aethernet.onnx_export.lint import lint_file
-from spandrel_aethernet.onnx_export.plan import PRESETS
+from spandrel_aethernet.onnx_export.int8_ops import PRESETS
 
-from ..reference import DATA
+from ..model.reference import DATA
 
 
 def decibels_lost(float_backend: Backend, file: Path) -> float:

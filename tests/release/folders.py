@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from spandrel_aethernet.model_file import save_state_dict
+from spandrel_aethernet.model.io import save_state_dict
 
 from ..conftest import make_network
 

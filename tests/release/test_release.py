@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from spandrel_aethernet.data import DEMO_MODEL
-from spandrel_aethernet.model_file import load_model, read_state_dict
-from spandrel_aethernet.onnx_export.metadata import read_metadata
+from spandrel_aethernet.model.io import load_model, read_state_dict
+from spandrel_aethernet.onnx_model.metadata import read_metadata
 from spandrel_aethernet.release.make import make_release
 
 from ..conftest import Result, start

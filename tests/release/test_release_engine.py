@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spandrel_aethernet.engines.flavour import find_flavour
+from spandrel_aethernet.engines.runtime import find_flavour
 from spandrel_aethernet.engines.sidecar import describe, read_sidecar
 from spandrel_aethernet.errors import EngineError
 from spandrel_aethernet.release.engine import build_release_engine

@@ -1,0 +1,1 @@
+"""Networks of every kind, loaded and run on images of any size."""

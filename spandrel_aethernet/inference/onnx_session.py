@@ -1,0 +1,82 @@
+"""Opening an ONNX file in ONNX Runtime: the provider, and why a file is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ..errors import AetherError, OnnxError
+from ..onnx_model.read import read_model
+
+_CPU = "CPUExecutionProvider"
+_CUDA = "CUDAExecutionProvider"
+_FATAL = 4
+"""ONNX Runtime's log level that leaves errors to the exception that is raised too."""
+
+_SOURCE_PLACE = re.compile(r"\S+\.(?:cc|h|cu):\d+ (?:[\w:<>&*~ ]*\w\([^)]*\)(?: const)? |\w+ )?")
+"""Such as `/src/graph.cc:12 void onnxruntime::Graph::Load(int) `."""
+
+
+def open_session(path: Path, provider: str = "auto") -> Any:
+    """Return an `onnxruntime.InferenceSession` for a file and the data it keeps beside itself.
+
+    `provider` is `auto` (CUDA where it works, else CPU), `cpu`, `cuda`, `dml`, `coreml` … or the exact
+    name of a provider. Raises `OnnxError` for a file that cannot be read or loaded, `AetherError` for a
+    provider that is not there or if ONNX Runtime is not installed.
+    """
+    try:
+        import onnxruntime
+
+        read_model(path)  # says more of what is wrong with a file, and looks where its data lies
+    except ImportError as error:
+        raise AetherError(
+            'running ONNX files needs ONNX Runtime: pip install "spandrel-aethernet[onnx]"'
+        ) from error
+    library: Any = onnxruntime
+    providers = choose_providers(provider, library.get_available_providers())
+    options = library.SessionOptions()
+    options.log_severity_level = _FATAL
+    # Planning memory ahead for one size keeps a second copy of it for all others: twice the peak.
+    options.enable_mem_pattern = False
+    # Its threads would otherwise go on spinning after a tile and take the cores from what runs next.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+
+    def load(names: list[str]) -> Any:
+        # Falling back by itself, the library prints to stdout.
+        return library.InferenceSession(str(path), options, providers=names, enable_fallback=0)
+
+    try:
+        try:
+            session = load(providers)
+        except Exception:
+            if provider != "auto" or providers == [_CPU]:
+                raise
+            session = load([_CPU])
+    except Exception as error:  # its errors share no other base
+        name = f"ONNX Runtime {library.__version__}"
+        raise OnnxError(f"{path} cannot be loaded by {name}: {reason(error)}") from error
+    if provider != "auto" and session.get_providers()[0] != providers[0]:
+        raise AetherError(f"provider {provider} cannot be used here (its libraries do not load): try cpu")
+    return session
+
+
+def choose_providers(name: str, available: list[str]) -> list[str]:
+    """Turn `auto`, a short or an exact provider name into names for ONNX Runtime, the CPU's last.
+
+    Raises `AetherError` if it is not one of those `available`.
+    """
+    if name == "auto":
+        return [_CUDA, _CPU] if _CUDA in available else [_CPU]
+    for candidate in available:
+        if name.lower() in (candidate.lower(), candidate.lower().removesuffix("executionprovider")):
+            return list(dict.fromkeys([candidate, _CPU]))
+    raise AetherError(f"provider {name} is not in this ONNX Runtime: it has {', '.join(available)}")
+
+
+def reason(error: Exception) -> str:
+    """Return the first line of what ONNX Runtime says, without error codes and places in its source."""
+    lines = str(error).strip().splitlines() or ["no reason given"]
+    text = re.sub(r"^.*\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0])
+    text = re.sub(r"^Load model from .* failed:", "", text)
+    return _SOURCE_PLACE.sub("", text).strip().rstrip(".")

@@ -1,0 +1,131 @@
+"""From a model file of any kind to the backend that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .. import engines
+from ..errors import AetherError, CheckpointError
+from ..model.checkpoint import Weights
+from ..model.io import SUFFIXES, load_model
+from .backend import Backend
+from .onnx import OnnxBackend
+from .pytorch import PyTorchBackend, choose_device, choose_dtype
+from .tensorrt.backend import TensorRTBackend
+from .tensorrt.load import require_gpu
+
+BackendName = Literal["pytorch", "onnx", "tensorrt"]
+BACKENDS = ("auto", "pytorch", "onnx", "tensorrt")
+_KINDS: dict[BackendName, str] = {
+    "pytorch": "checkpoints",
+    "onnx": "ONNX files",
+    "tensorrt": "TensorRT engines",
+}
+_SUFFIXES: dict[BackendName, tuple[str, ...]] = {
+    "pytorch": SUFFIXES,
+    "onnx": (".onnx",),
+    "tensorrt": engines.SUFFIXES,
+}
+_OPTIONS: dict[str, tuple[str, tuple[BackendName, ...]]] = {
+    "device": ("auto", ("pytorch", "tensorrt")),
+    "dtype": ("auto", ("pytorch",)),
+    "weights": ("grid", ("pytorch",)),
+    "provider": ("auto", ("onnx",)),
+}
+"""The default of each option of `open_model`, and the kinds of files that it is for."""
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model file that is loaded and ready to run."""
+
+    path: Path
+    backend: Backend
+    description: str
+    """One line: what was found in the file, and what runs it in which precision."""
+
+
+def open_model(
+    path: Path,
+    *,
+    backend: str = "auto",
+    device: str = "auto",
+    dtype: str = "auto",
+    weights: Weights = "grid",
+    provider: str = "auto",
+) -> OpenModel:
+    """Load a checkpoint with PyTorch, an ONNX file with ONNX Runtime, or an engine with TensorRT.
+
+    `backend` is one of `BACKENDS`. `device` (see `choose_device`, `choose_gpu`) is for checkpoints and
+    engines, `dtype` (see `choose_dtype`) and `weights` are for checkpoints, `provider` (see
+    `open_session`) is for ONNX files. Raises `AetherError` where they do not go together, and
+    `CheckpointError`, `OnnxError` or `EngineError` for a file that cannot be loaded.
+    """
+    kind = backend_for(path, backend)
+    options = {"device": device, "dtype": dtype, "weights": weights, "provider": provider}
+    _check_options(path, kind, options)
+    if kind == "tensorrt":
+        engine = TensorRTBackend(path, device=device)
+        return OpenModel(path, engine, f"{path.name}: {engine.description}")
+    if kind == "onnx":
+        network = OnnxBackend(path, provider=provider)
+        return OpenModel(path, network, f"{path.name}: {network.description}")
+    chosen = choose_device(device)
+    descriptor = load_model(path, weights=weights)
+    precision = choose_dtype(dtype, chosen)
+    name = str(precision).removeprefix("torch.")
+    description = f"{path.name}: {', '.join(descriptor.tags)}, {descriptor.scale}x, {name} on {chosen}"
+    return OpenModel(path, PyTorchBackend(descriptor.model, chosen, precision), description)
+
+
+def open_each(paths: Sequence[Path], *, device: str, provider: str = "auto") -> list[OpenModel]:
+    """Load files of any kinds, `device` and `provider` each for those it is for.
+
+    Engines run on a GPU whatever the device. Raises `AetherError` as `check_can_run` and `open_model` do.
+    """
+    check_can_run(paths)
+    gpu = device if device.startswith("cuda") else "auto"
+    devices: dict[BackendName, str] = {"pytorch": device, "onnx": "auto", "tensorrt": gpu}
+    models: list[OpenModel] = []
+    for path in paths:
+        kind = backend_for(path)
+        for_onnx = provider if kind == "onnx" else "auto"
+        models.append(open_model(path, device=devices[kind], provider=for_onnx))
+    return models
+
+
+def check_can_run(paths: Iterable[Path], backend: str = "auto") -> None:
+    """Raise `AetherError` for the first file that no backend runs, or none on this machine; reads nothing."""
+    for path in paths:
+        if backend_for(path, backend) == "tensorrt":
+            require_gpu(path)
+
+
+def backend_for(path: Path, backend: str = "auto") -> BackendName:
+    """Return what runs a file, by its suffix.
+
+    Raises `AetherError` if `backend` is another one, and `CheckpointError` for any other suffix.
+    """
+    suffix = path.suffix.lower()
+    for name, suffixes in _SUFFIXES.items():
+        if backend in ("auto", name) and suffix in suffixes:
+            return name
+        if backend == name:
+            raise AetherError(
+                f"--backend {name} runs {', '.join(suffixes)} files, and {path} is not named so"
+            )
+    known = ", ".join(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
+    kinds = "a checkpoint, an ONNX file or an engine"
+    raise CheckpointError(f"{path} is not named like {kinds}: expected {known}")
+
+
+def _check_options(path: Path, kind: BackendName, options: Mapping[str, str]) -> None:
+    """Raise `AetherError` for the first option that was given and is not for this kind of file."""
+    for option, value in options.items():
+        default, kinds = _OPTIONS[option]
+        if value != default and kind not in kinds:
+            meant = " and ".join(_KINDS[one] for one in kinds)
+            raise AetherError(f"--{option} {value} is for {meant}, and {path} is none: leave it out")

@@ -1,0 +1,209 @@
+"""From an engine file to an engine on a GPU, or the reason why it cannot run there."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...command_line import command_line
+from ...engines import SUFFIX
+from ...engines.header import Header, read_header
+from ...engines.runtime import TITLES, Flavour, FlavourName, find_flavour
+from ...engines.sidecar import EngineInfo, read_sidecar
+from ...errors import EngineError
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+_HEADER_FINDINGS: Mapping[str, str] = {
+    "MALFORMED_ENGINE": "it is no engine of this kind",
+    "VERSION_MISMATCH": "another version built it",
+    "UNSUPPORTED_CC": "it was built for other GPUs",
+    "OLD_CUDA_DRIVER": "the GPU's driver is too old, update it",
+    "OLD_CUDA_RUNTIME": "CUDA is too old, update it",
+}
+"""What TensorRT for RTX says of an engine's header, the findings that explain others first.
+
+docs.nvidia.com/deeplearning/tensorrt-rtx/latest/inference-library/engine-compatibility.html. It may also find
+that the GPU has not enough memory, which depends on the tiles that it will be given.
+"""
+_SOURCE_PLACE = re.compile(r"\.?\s+In \w+ at \S+:\d+|^.*Error Code \d+: ")
+
+
+@dataclass(frozen=True)
+class LoadedEngine:
+    """An engine on a GPU, and the runtime and log that must live as long as it does."""
+
+    flavour: Flavour
+    engine: trt.ICudaEngine
+    runtime: trt.Runtime
+    log: Any
+    info: EngineInfo | None = None
+
+
+def require_gpu(path: Path) -> None:
+    """Raise `EngineError` if there is no GPU here that could run an engine."""
+    if torch.version.cuda is None:
+        missing = "PyTorch with CUDA, and the one here is built without: install that"
+    elif not torch.cuda.is_available():
+        missing = "an NVIDIA GPU and its driver, and PyTorch finds none here: use another machine"
+    else:
+        return
+    raise EngineError(f"{path} needs {missing}, or run the checkpoint or ONNX file it was built from")
+
+
+def choose_gpu(path: Path, name: str = "auto") -> torch.device:
+    """Return the GPU for an engine: `auto` is the current one; or `cuda`, `cuda:1` …
+
+    Raises `EngineError` if it is not there.
+    """
+    require_gpu(path)
+    if name != "auto" and not name.startswith("cuda"):
+        raise EngineError(f"{path} runs on an NVIDIA GPU only, not on {name}: give --device cuda")
+    try:
+        return torch.empty(1, device="cuda" if name == "auto" else name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise EngineError(f"device {name} cannot be used here ({reason}): leave it out") from error
+
+
+def load_engine(path: Path, device: torch.device) -> LoadedEngine:
+    """Deserialise an engine with the TensorRT that built it.
+
+    That is what its sidecar or its header tells; where neither does, those installed are tried in turn.
+    Raises `EngineError` if the file cannot be read, its TensorRT is not installed, or it was built by
+    another version or for other GPUs.
+    """
+    info = read_sidecar(path)
+    built = Header(info.flavour, info.version) if info is not None else read_header(path)
+    flavours = flavours_for(path, built)
+    capability = "{}.{}".format(*torch.cuda.get_device_capability(device))
+    builds = flavours[0].name != "rtx" or capability in flavours[0].capabilities()
+    command = build_command(path, info, flavours[0].name if builds else "tensorrt", capability)
+    if wrong := mismatch(built, info, flavours[0], capability):
+        raise EngineError(f"{path} was built {wrong}: to build it again, run {command}")
+    content = read_engine(path)
+    refusals: list[str] = []
+    for flavour in flavours:
+        try:
+            return _deserialised(flavour, content, device, info)
+        except EngineError as error:
+            refusals.append(f"{flavour.title} ({error})")
+    tried = " or ".join(refusals)
+    raise EngineError(f"{path} cannot be loaded by {tried}: to build it for this GPU, run {command}")
+
+
+def flavours_for(path: Path, built: Header | None) -> Sequence[Flavour]:
+    """Return the TensorRT that built an engine, or all that are installed where that is not known.
+
+    Raises `EngineError` if there is none.
+    """
+    if built is not None:
+        try:
+            return [find_flavour(built.flavour)]
+        except EngineError as error:
+            raise EngineError(f"{path} was built with {TITLES[built.flavour]}, and {error}") from error
+    found: list[Flavour] = []
+    for name in TITLES:
+        with suppress(EngineError):
+            found.append(find_flavour(name))
+    return found or [find_flavour()]
+
+
+def mismatch(built: Header | None, info: EngineInfo | None, flavour: Flavour, capability: str) -> str | None:
+    """Return which other TensorRT or GPU an engine needs, or None for what is known to be right.
+
+    `capability` is the GPU's, such as `8.9`. TensorRT for RTX is left to find out by itself whether a GPU
+    can run an engine: some that are newer than those it can be told to build for do.
+    """
+    if built is not None and built.version != flavour.version:
+        return f"with {TITLES[built.flavour]} {built.version}, and {flavour.version} is installed here"
+    if flavour.name == "tensorrt" and info is not None and capability not in info.targets:
+        return f"for GPUs of compute capability {', '.join(info.targets)}, and this one has {capability}"
+    return None
+
+
+def build_command(path: Path, info: EngineInfo | None, flavour: FlavourName, capability: str) -> str:
+    """Return the command that builds an engine anew, for this GPU and by the TensorRT that is here."""
+    how = ["--target", capability] if flavour == "rtx" else ["--runtime", "tensorrt"]
+    if info is not None and not info.source.lower().endswith(".onnx"):
+        how += ["--precision", info.precision]  # of a checkpoint it can be any
+    source = info.source if info is not None else "SOURCE"
+    return command_line("aethernet", "engine", source, "-o", path.with_suffix(SUFFIX), *how, "--force")
+
+
+def read_engine(path: Path) -> bytes:
+    """Read an engine file. Raises `EngineError` if it cannot be read or is empty."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise EngineError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not content:
+        raise EngineError(f"{path} is empty: copy or build it again")
+    return content
+
+
+def header_refusal(module: Any, runtime: Any, content: bytes) -> str | None:
+    """Return what an engine's header tells against running it here, in the words of a person.
+
+    None if nothing does, or if this TensorRT cannot tell.
+    """
+    if not hasattr(runtime, "get_engine_validity"):
+        return None
+    validity, findings = runtime.get_engine_validity(content)
+    if validity != module.EngineValidity.INVALID:
+        return None
+    for name, meaning in _HEADER_FINDINGS.items():
+        if int(findings) & int(getattr(module.EngineInvalidityDiagnostics, name)):
+            return meaning
+    return None
+
+
+@functools.cache
+def error_log(flavour: Flavour) -> Any:
+    """Return a TensorRT logger that prints nothing and keeps errors in its list `errors`.
+
+    There is one: TensorRT uses the first that it is given for all that comes after.
+    """
+    module = flavour.module
+
+    class Log(module.ILogger):
+        def __init__(self) -> None:
+            super().__init__()
+            self.errors: list[str] = []
+
+        def log(self, severity: trt.ILogger.Severity, msg: str) -> None:
+            if severity <= module.ILogger.Severity.ERROR:
+                self.errors.append(msg)
+
+    return Log()
+
+
+def last_words(log: Any) -> str:
+    """Return the first error since the last call, without codes and places in TensorRT's source."""
+    first = log.errors[0] if log.errors else "no reason given"
+    log.errors.clear()
+    return _SOURCE_PLACE.sub("", first.partition("\n")[0]).strip(" .")
+
+
+def _deserialised(
+    flavour: Flavour, content: bytes, device: torch.device, info: EngineInfo | None
+) -> LoadedEngine:
+    log = error_log(flavour)
+    with torch.cuda.device(device):
+        runtime: trt.Runtime = flavour.module.Runtime(log)
+        refusal = header_refusal(flavour.module, runtime, content)
+        if refusal is not None:
+            raise EngineError(refusal)
+        log.errors.clear()
+        engine = runtime.deserialize_cuda_engine(content)
+    if not engine:  # None, whatever the stubs say
+        raise EngineError(last_words(log))
+    return LoadedEngine(flavour, engine, runtime, log, info)

@@ -1,0 +1,130 @@
+"""Upscaling an image of any size in tiles of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import AetherError, ImageError
+from ..images.channels import feed_for, from_network, to_network
+from ..images.files import Pixels
+from .backend import Backend
+
+DEFAULT_OVERLAP = 32
+"""Pixels of context around what is kept of a tile; from `AetherNet.receptive_radius` on, tiles are exact."""
+_BATCH_BUDGET = 2**28
+"""Bytes of float32 output up to which tiles are gathered for one call of a backend."""
+
+
+def choose_tiles(backend: Backend, tile: int | None = None, overlap: int | None = None) -> tuple[int, int]:
+    """Return the side of the tiles and their overlap; what is None is chosen for the backend.
+
+    The usual overlap is for tiles that keep 16 pixels or more of their side; of a smaller one, as a network
+    for small images only demands it, it is a quarter.
+    """
+    if overlap is not None:
+        return tile or max(backend.auto_tile(), 2 * overlap + 16), overlap
+    side = tile or backend.auto_tile()
+    return side, DEFAULT_OVERLAP if side >= 2 * DEFAULT_OVERLAP + 16 else side // 4
+
+
+class Span(NamedTuple):
+    """One tile along one axis: the network sees start..stop, of which keep_start..keep_stop is kept."""
+
+    start: int
+    stop: int
+    keep_start: int
+    keep_stop: int
+
+
+def spans(length: int, tile: int, overlap: int) -> list[Span]:
+    """Cut an axis into tiles of exactly `tile` pixels (or the whole axis if it is shorter).
+
+    Every kept pixel has `overlap` pixels of context on both sides, except at the image's own edge.
+    """
+    if length <= tile:
+        return [Span(0, length, 0, length)]
+    step = tile - 2 * overlap
+    starts = [*range(0, length - tile, step), length - tile]
+    cuts = [0, *((first + tile + second) // 2 for first, second in pairwise(starts)), length]
+    return [Span(s, s + tile, *kept) for s, kept in zip(starts, pairwise(cuts), strict=True)]
+
+
+def tile_count(pixels: Pixels, tile: int, overlap: int) -> int:
+    """How many tiles `upscale_pixels` will run."""
+    height, width = pixels.shape[:2]
+    return len(spans(height, tile, overlap)) * len(spans(width, tile, overlap))
+
+
+def upscale_pixels(
+    backend: Backend,
+    pixels: Pixels,
+    *,
+    tile: int,
+    overlap: int = DEFAULT_OVERLAP,
+    on_tile: Callable[[], object] = lambda: None,
+) -> Pixels:
+    """Upscale H x W x C integers to H·scale x W·scale x C of the same dtype.
+
+    `tile` is the side of what the network sees at once, `overlap` how much of it on each side is
+    context only; `on_tile` is called after each tile. Tiles, all of one size, go to the backend up to
+    `max_batch` at once, as far as their output takes no more than 256 MiB. Memory grows with the tile
+    and with the size of input and output as integers, nothing else. An alpha channel that is opaque all
+    over stays so without a pass through the network. Raises `ImageError` if no tile fits the overlap,
+    and `AetherError` if the network's output is not finite.
+    """
+    if tile <= 2 * overlap:
+        raise ImageError(
+            f"a tile of {tile} leaves nothing between overlaps of {overlap}: give more than {2 * overlap}"
+        )
+    height, width, channels = pixels.shape
+    scale, top = backend.scale, np.iinfo(pixels.dtype).max
+    has_alpha = channels in (2, 4) and channels != backend.channels
+    opaque = has_alpha and bool((pixels[:, :, -1] == top).all())
+    fed = channels - 1 if opaque else channels
+    feed = feed_for(fed, backend.channels)
+    output: Pixels = np.full((height * scale, width * scale, channels), top, pixels.dtype)
+    grid = _grid(height, width, tile, overlap)
+    at_once = _tiles_at_once(backend, (len(feed), min(tile, height), min(tile, width)))
+    while places := list(islice(grid, at_once)):
+        values = backend(np.concatenate([to_network(_window(pixels, place, fed), feed) for place in places]))
+        if not np.isfinite(values).all():
+            raise AetherError(
+                "the network's output is not finite: if it ran in float16, take an fp32 file, or for a "
+                "checkpoint --dtype float32"
+            )
+        for (rows, columns), made in zip(places, np.split(values, len(places)), strict=True):
+            result = from_network(made, feed, pixels.dtype)
+            kept = result[_inside(rows, scale), _inside(columns, scale)]
+            output[_kept(rows, scale), _kept(columns, scale), :fed] = kept
+            on_tile()
+    return output
+
+
+def _tiles_at_once(backend: Backend, fed: tuple[int, int, int]) -> int:
+    """Return how many tiles, each `fed` as N x height x width, fill a batch within the memory for it."""
+    passes, height, width = fed
+    size = passes * height * width * backend.scale**2 * backend.channels * np.dtype(np.float32).itemsize
+    return max(min(backend.max_batch // passes, _BATCH_BUDGET // size), 1)
+
+
+def _grid(height: int, width: int, tile: int, overlap: int) -> Iterator[tuple[Span, Span]]:
+    for rows in spans(height, tile, overlap):
+        for columns in spans(width, tile, overlap):
+            yield rows, columns
+
+
+def _window(pixels: Pixels, place: tuple[Span, Span], channels: int) -> Pixels:
+    rows, columns = place
+    return pixels[rows.start : rows.stop, columns.start : columns.stop, :channels]
+
+
+def _kept(span: Span, scale: int) -> slice:
+    return slice(span.keep_start * scale, span.keep_stop * scale)
+
+
+def _inside(span: Span, scale: int) -> slice:
+    return slice((span.keep_start - span.start) * scale, (span.keep_stop - span.start) * scale)

@@ -1,0 +1,93 @@
+"""What an ONNX file must hold for TensorRT to run it as INT8: rules, findings, INT8 coverage.
+
+The rules are those of TensorRT's explicit quantisation. Each was tried on the parser and builder of TensorRT
+for RTX 1.7; where that takes what the documentation refuses, the rule warns, and its docstring says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import OnnxError
+from ..onnx_model.graph import LintGraph
+from ..onnx_model.read import read_model
+from . import rules_file, rules_placement, rules_scales
+from .coverage import Coverage, int8_coverage, uncounted
+from .rule import Finding, Rule
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+RULES = (*rules_file.RULES, *rules_scales.RULES, *rules_placement.RULES)
+"""Every rule but `rules_file.LAST_RULE`, in the order findings are listed."""
+
+_RUNS_IN_FLOAT = ("QDQ112", "QDQ206")
+"""Rules whose breach makes TensorRT run the product in float though both its factors are quantised."""
+
+
+@dataclass(frozen=True)
+class LintReport:
+    """What was found in one file."""
+
+    findings: tuple[Finding, ...]
+    coverage: Coverage
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings for which the file is refused."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The findings that cost INT8, speed or accuracy."""
+        return tuple(finding for finding in self.findings if finding.severity == "warning")
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+
+def lint_file(path: Path) -> LintReport:
+    """Lint one ONNX file. Raises `OnnxError` for one that cannot be read whole."""
+    model = read_model(path)
+    try:
+        return lint_model(model)
+    except OnnxError as error:
+        raise OnnxError(f"{path}: {error}") from error
+
+
+def lint_model(model: ModelProto) -> LintReport:
+    """Lint a model, which is not changed and must hold its tensors' data.
+
+    Nodes inside the bodies of If and Loop are not looked at. Raises `OnnxError` for a damaged model.
+    """
+    try:
+        return _lint(model)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        said = None if isinstance(error, OnnxError) else rules_file.checker_says(model)
+        if said is None:
+            raise
+        raise OnnxError(f"the model is damaged, ONNX's checker says: {said}") from error
+
+
+def _lint(model: ModelProto) -> LintReport:
+    if model.functions:
+        from onnx.inliner import inline_local_functions
+
+        model = inline_local_functions(model)
+    graph = LintGraph(model)
+    findings = [finding for rule in RULES for finding in _apply(rule, graph)]
+    invalid = _apply(rules_file.LAST_RULE, graph)
+    if not any(finding.severity == "error" for finding in findings):
+        findings += invalid
+    in_float = {finding.node for finding in findings if finding.rule in _RUNS_IN_FLOAT}
+    # Shape inference is safe on valid models only: some others crash it.
+    coverage = uncounted(graph) if invalid else int8_coverage(graph, in_float)
+    return LintReport(tuple(findings), coverage)
+
+
+def _apply(rule: Rule, graph: LintGraph) -> list[Finding]:
+    return [Finding(rule.id, rule.severity, hit.node, hit.message, rule.remedy) for hit in rule.check(graph)]

@@ -1,0 +1,190 @@
+"""Rules for a single Q/DQ node: its types, scales and zero point (QDQ1xx).
+
+The docstrings say what TensorRT for RTX 1.7 did with a graph that breaks the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..onnx_model.graph import LintGraph
+from ..onnx_model.nodes import Constant, QdqNode
+from .rule import Hit, Rule
+
+_FP16_SCALES = 19
+"""The first opset whose QuantizeLinear takes float16."""
+_TAKEN_FOR_INT8 = ("UINT8", "INT4")
+_HALF = ("FLOAT16", "BFLOAT16")
+
+
+def asymmetric(graph: LintGraph) -> Iterator[Hit]:
+    """Zero points are 0: the parser says "Non-zero zero point is not supported"."""
+    for part in graph.qdq:
+        wrong = _nonzero(part.zero_point)
+        if part.stored == "INT8" and wrong:
+            yield Hit(part.node.name, f"its zero point is {wrong[0]}, not 0")
+
+
+def other_type(graph: LintGraph) -> Iterator[Hit]:
+    """The quantised type is int8.
+
+    uint8 weights, uint8 with a zero point other than 0, and 16-bit types are refused by the parser,
+    FP8 by the builder for GPUs before Ada.
+    """
+    for part in graph.qdq:
+        if part.stored not in (None, "INT8", "INT32") and not _is_taken_for_int8(part):
+            yield Hit(part.node.name, f"its quantised type is {part.stored}, not INT8")
+
+
+def taken_for_int8(graph: LintGraph) -> Iterator[Hit]:
+    """uint8 with zero point 0, or with none at all, is built as int8, so that values above 127 are cut off.
+
+    The documentation says that uint8 is refused. 4-bit weights are built too, but not as INT8 weights.
+    """
+    for part in graph.qdq:
+        if not _is_taken_for_int8(part):
+            continue
+        if part.quantises and not part.node.input(2):
+            yield Hit(part.node.name, "it has no zero point, which makes its quantised type UINT8, not INT8")
+        else:
+            yield Hit(part.node.name, f"its quantised type is {part.stored}, which TensorRT does not keep")
+
+
+def int32(graph: LintGraph) -> Iterator[Hit]:
+    """A bias stays a float: the parser refuses a DequantizeLinear of int32, as others quantise it."""
+    for part in graph.qdq:
+        if part.stored == "INT32":
+            yield Hit(part.node.name, "it dequantises INT32, as for a bias")
+
+
+def not_positive(graph: LintGraph) -> Iterator[Hit]:
+    """Scales are above 0: the parser refuses 0, negative numbers and NaN ("must all be positive")."""
+    for part in graph.qdq:
+        if part.scale and part.scale.value is not None:
+            wrong = part.scale.value[~(part.scale.value > 0)]
+            if wrong.size:
+                yield Hit(part.node.name, f"{_of(wrong.size, part.scale)} not positive: {wrong.flat[0]:g}")
+
+
+def infinite(graph: LintGraph) -> Iterator[Hit]:
+    """Scales are finite: an engine is built with an infinite one, and computes NaN."""
+    for part in graph.qdq:
+        if (
+            part.scale
+            and part.scale.value is not None
+            and (count := int(np.isposinf(part.scale.value).sum()))
+        ):
+            yield Hit(part.node.name, f"{_of(count, part.scale)} infinite")
+
+
+def computed_scale(graph: LintGraph) -> Iterator[Hit]:
+    """Scales are known before the network runs: the parser crashes on one computed from the input."""
+    for part in graph.qdq:
+        maker = graph.maker(part.node.input(1))
+        if not graph.is_fixed(part.node.input(1)) and not (maker and maker.op == "DynamicQuantizeLinear"):
+            yield Hit(part.node.name, "its scale is computed while the network runs")
+
+
+def scale_count(graph: LintGraph) -> Iterator[Hit]:
+    """A weight has one scale, or as many as channels: the parser compares both counts."""
+    for part in graph.qdq:
+        shape = graph.shape(part.node.input(0))
+        if not (part.scale and part.of_constant and shape) or len(part.scale.shape) != 1:
+            continue
+        count, axis = part.scale.shape[0], part.axis
+        if not -len(shape) <= axis < len(shape):
+            yield Hit(part.node.name, f"its scales run along axis {axis} of a weight of shape {shape}")
+        elif count not in (1, shape[axis]):
+            yield Hit(part.node.name, f"it has {count} scales for the {shape[axis]} channels of axis {axis}")
+
+
+def zero_point_count(graph: LintGraph) -> Iterator[Hit]:
+    """There are as many zero points as scales: the parser demands "the same volume"."""
+    for part in graph.qdq:
+        if part.scale and part.zero_point:
+            scales, zero_points = (int(np.prod(entry.shape)) for entry in (part.scale, part.zero_point))
+            if scales != zero_points:
+                yield Hit(part.node.name, f"it has {zero_points} zero points for {scales} scales")
+
+
+def zero_point_type(graph: LintGraph) -> Iterator[Hit]:
+    """The zero point has the quantised type: ONNX's checker refuses others, TensorRT for RTX builds."""
+    for part in graph.qdq:
+        given = graph.type_of(part.node.input(2))
+        if given and part.stored and given != part.stored:
+            yield Hit(part.node.name, f"its zero point is {given}, what it dequantises {part.stored}")
+
+
+def blocked(graph: LintGraph) -> Iterator[Hit]:
+    """int8 is quantised whole or by channels: the builder refuses blocks of it."""
+    for part in graph.qdq:
+        size = part.node.attributes.get("block_size")
+        if size and part.stored == "INT8":
+            yield Hit(part.node.name, f"it has a scale for each block of {size}")
+
+
+def per_channel_activation(graph: LintGraph) -> Iterator[Hit]:
+    """An activation has one scale, a scalar.
+
+    The documentation says that others are refused. TensorRT for RTX builds them, and then runs the
+    product in float, even for a list of one scale.
+    """
+    for part in graph.qdq:
+        if part.per_channel and not part.of_constant and part.scale:
+            yield Hit(
+                part.node.name, f"it quantises an activation with a list of {part.scale.shape[0]} scales"
+            )
+
+
+def half_scale(graph: LintGraph) -> Iterator[Hit]:
+    """float16 scales need opset 19.
+
+    ONNX's checker and ONNX Runtime refuse older files; TensorRT for RTX builds them.
+    """
+    if graph.opset is None or graph.opset >= _FP16_SCALES:
+        return
+    for part in graph.qdq:
+        if part.scale and part.scale.type in _HALF:
+            yield Hit(part.node.name, f"its scale is {part.scale.type} at opset {graph.opset}")
+
+
+def _is_taken_for_int8(part: QdqNode) -> bool:
+    if part.stored == "UINT8" and part.of_constant and not part.quantises:
+        return False
+    return part.stored in _TAKEN_FOR_INT8 and not _nonzero(part.zero_point)
+
+
+def _nonzero(zero_point: Constant | None) -> list[int]:
+    if zero_point is None or zero_point.value is None:
+        return []
+    return [int(value) for value in zero_point.value.ravel() if value]
+
+
+def _of(count: int, scale: Constant) -> str:
+    total = int(np.prod(scale.shape))
+    if total == 1:
+        return "its scale is"
+    return f"{count} of its {total} scales {'is' if count == 1 else 'are'}"
+
+
+_SYMMETRIC = "quantise symmetrically: zero point 0, scale = max(|min|, |max|) / 127"
+_INT8 = "quantise to int8, with an int8 zero point of 0"
+_POSITIVE = "give a small positive scale instead: a channel of zeros needs one too"
+
+RULES = (
+    Rule("QDQ101", "error", asymmetric, _SYMMETRIC),
+    Rule("QDQ102", "error", other_type, _INT8),
+    Rule("QDQ103", "warning", taken_for_int8, _INT8),
+    Rule("QDQ104", "error", int32, "leave the bias in float"),
+    Rule("QDQ105", "error", not_positive, _POSITIVE),
+    Rule("QDQ106", "warning", infinite, "calibrate again: a range was infinite or too wide for its type"),
+    Rule("QDQ107", "error", computed_scale, "store the scale in the file: calibrate it beforehand"),
+    Rule("QDQ108", "error", scale_count, "give one scale for each output channel, along the weight's axis"),
+    Rule("QDQ109", "error", zero_point_count, "give zero points of the scales' shape"),
+    Rule("QDQ110", "error", zero_point_type, "give zero points of the quantised type"),
+    Rule("QDQ111", "error", blocked, "give one scale for each output channel"),
+    Rule("QDQ112", "warning", per_channel_activation, "give the activation one scalar scale"),
+    Rule("QDQ113", "error", half_scale, "export with opset 19 or later, or keep the scales in float32"),
+)

@@ -1,0 +1,1 @@
+"""A checkpoint's whole life: network, layouts, quantization ranges, fusing, reading and writing."""

@@ -1,0 +1,66 @@
+"""AetherNet as a spandrel architecture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spandrel import (
+    MAIN_REGISTRY,
+    Architecture,
+    ArchRegistry,
+    ArchSupport,
+    ImageModelDescriptor,
+    StateDict,
+)
+from typing_extensions import override
+
+from .checkpoint import Weights, detect, read_checkpoint
+from .fuse import fuse_state_dict
+from .network import AetherNet
+
+
+class AetherNetArch(Architecture[AetherNet]):
+    """Recognises not fused, fused and QAT checkpoints and loads each as a fused network."""
+
+    def __init__(self, *, weights: Weights = "grid") -> None:
+        """Choose with `weights` what the weights of a QAT checkpoint are (see `read_checkpoint`)."""
+        super().__init__(id="AetherNet", detect=detect)
+        self._weights: Weights = weights
+
+    @override
+    def load(self, state_dict: StateDict) -> ImageModelDescriptor[AetherNet]:
+        """Load a canonicalised state_dict, which stays as it is.
+
+        The network is float32 whatever the file holds. Tags are the variant and the layout found.
+        Sizes need no padding: every height and width from 1 works. Raises `CheckpointError`.
+        """
+        checkpoint = read_checkpoint(state_dict, weights=self._weights)
+        hyperparameters: dict[str, Any] = {**checkpoint.info.hyperparameters, "fused": True}
+        model = AetherNet(**hyperparameters)
+        return ImageModelDescriptor(
+            model,
+            fuse_state_dict(checkpoint.state_dict),
+            architecture=self,
+            purpose="Restoration" if model.scale == 1 else "SR",
+            tags=[checkpoint.info.variant, *checkpoint.info.layout.split(", ")],
+            supports_half=True,
+            supports_bfloat16=True,
+            scale=model.scale,
+            input_channels=model.in_chans,
+            output_channels=model.in_chans,
+        )
+
+
+AETHERNET_REGISTRY = ArchRegistry()
+"""The architectures of this package, to add to a registry of your own."""
+
+AETHERNET_REGISTRY.add(ArchSupport.from_architecture(AetherNetArch()))
+
+
+def install(*, ignore_duplicates: bool = True) -> list[ArchSupport]:
+    """Add AetherNet to spandrel's `MAIN_REGISTRY`, so that `spandrel.ModelLoader` reads its files.
+
+    Returns what was added. A second call adds nothing, or raises spandrel's
+    `DuplicateArchitectureError` where `ignore_duplicates` is False.
+    """
+    return MAIN_REGISTRY.add(*AETHERNET_REGISTRY, ignore_duplicates=ignore_duplicates)

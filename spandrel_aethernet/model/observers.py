@@ -1,0 +1,104 @@
+"""The tensors that quantisation-aware training leaves beside the parameters, and what they mean.
+
+Key names are those of torch.ao.quantization's observers and FakeQuantize modules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError
+from .ranges import ActivationRange, TrainedRanges
+
+_WEIGHT = ".weight_fake_quant."
+_ACTIVATION = ".activation_post_process."
+
+
+def is_observer_key(key: str) -> bool:
+    """Tell whether a key belongs to an observer rather than to the network."""
+    return _WEIGHT in key or _ACTIVATION in key
+
+
+def read_observers(state_dict: Mapping[str, Tensor]) -> TrainedRanges | None:
+    """Collect what the observers of a QAT checkpoint hold; None if none of them ever saw a value.
+
+    Activation ranges are the `min_val` / `max_val` of the deepest observer of a module (a FakeQuantize
+    wraps its observer). Weight scales are those of weights whose FakeQuantize was switched on; weights
+    that were only observed were trained on no grid and have none.
+    """
+    activations: dict[str, ActivationRange] = {}
+    for key in sorted(state_dict, key=len):
+        if key.endswith(_ACTIVATION + "min_val") and _WEIGHT not in key:
+            span = _observed(state_dict[key], state_dict.get(key.removesuffix("min_val") + "max_val"))
+            if span is not None:
+                activations[key.partition(_ACTIVATION)[0]] = span
+    weight_scales = {
+        module: tuple(float(step) for step in _weight_scale(state_dict, module))
+        for module in sorted(
+            key.partition(_WEIGHT)[0] for key in state_dict if key.endswith(_WEIGHT + "scale")
+        )
+        if _was_fake_quantised(state_dict, module)
+    }
+    return TrainedRanges(activations, weight_scales) or None
+
+
+def put_on_trained_grid(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the entries with every fake-quantised weight rounded to the int8 grid it was trained on.
+
+    The training's forward pass only ever saw the weights on that grid, so this is what the network
+    computes. Rounded weights are float32; other entries are passed on as the same tensors.
+    """
+    result = dict(state_dict)
+    for key in state_dict:
+        module = key.removesuffix(".weight")
+        if module != key and _was_fake_quantised(state_dict, module):
+            scale = _weight_scale(state_dict, module)
+            zero_point = state_dict.get(module + _WEIGHT + "zero_point", torch.zeros(1))
+            result[key] = torch.fake_quantize_per_channel_affine(
+                state_dict[key].float(),
+                scale,
+                zero_point.to(torch.int32).expand_as(scale).contiguous(),
+                0,
+                -128,
+                127,
+            )
+    return result
+
+
+def _was_fake_quantised(state_dict: Mapping[str, Tensor], module: str) -> bool:
+    """Tell whether a weight has a grid: switched on, and its observer, where there is one, saw the weight."""
+    enabled = state_dict.get(module + _WEIGHT + "fake_quant_enabled")
+    if enabled is None or not bool(enabled.any()) or module + _WEIGHT + "scale" not in state_dict:
+        return False
+    smallest = state_dict.get(module + _WEIGHT + "activation_post_process.min_val")
+    return smallest is None or (smallest.numel() > 0 and bool(torch.isfinite(smallest).all()))
+
+
+def _weight_scale(state_dict: Mapping[str, Tensor], module: str) -> Tensor:
+    """Return the trained step of every output channel, shape (C), float32.
+
+    A tool that fuses may leave the observers of branches that are gone: then the steps are as many as
+    there are.
+    """
+    key = module + _WEIGHT + "scale"
+    scale, weight = state_dict[key].float(), state_dict.get(module + ".weight")
+    channels = scale.numel() if weight is None else weight.shape[0]
+    if scale.numel() not in (1, channels):
+        raise CheckpointError(
+            f"{key} has {scale.numel()} scales: expected one for each of the {channels} output channels"
+        )
+    if not bool(torch.isfinite(scale).all()) or bool((scale <= 0).any()):
+        raise CheckpointError(f"{key} holds a scale that is not a positive number: the checkpoint is damaged")
+    return scale.reshape(-1).expand(channels).contiguous()
+
+
+def _observed(minimum: Tensor, maximum: Tensor | None) -> ActivationRange | None:
+    """Return the range, or None for an observer that saw nothing (empty, or +inf and -inf)."""
+    if maximum is None or minimum.numel() != 1 or maximum.numel() != 1:
+        return None
+    low, high = float(minimum), float(maximum)
+    return ActivationRange(low, high) if math.isfinite(low) and math.isfinite(high) and low <= high else None

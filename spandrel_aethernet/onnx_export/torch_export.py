@@ -1,0 +1,123 @@
+"""The float graph: from a network to an ONNX model whose initializers keep the network's names."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from io import BytesIO
+from typing import Any
+
+import onnx
+import torch
+from onnx import helper
+from torch import nn
+
+from ..shapes import Profile
+
+OLDEST_OPSET, NEWEST_OPSET = 17, 21
+_OLDEST_DYNAMO_OPSET = 18
+_AXES = {"batch": 0, "height": 2, "width": 3}
+
+
+def float_graph(
+    network: nn.Module, channels: int, scale: int, profile: Profile, opset: int
+) -> onnx.ModelProto:
+    """Export a network that takes N x `channels` x H x W in the dtype of its parameters.
+
+    Input and output are called `input` and `output`. Axes that the profile leaves open are named
+    `batch`, `height` and `width`, and the output's are expressions of them.
+    """
+    dtype = next(network.parameters()).dtype
+    # A batch of 1 would be taken for a constant.
+    sizes = {name: span.usual if span.fixed else max(span.usual, 2) for name, span in vars(profile).items()}
+    example = torch.rand(sizes["batch"], channels, min(sizes["height"], 64), min(sizes["width"], 64)).to(
+        dtype
+    )
+    if profile.height.fixed or profile.width.fixed:
+        example = torch.rand(sizes["batch"], channels, sizes["height"], sizes["width"]).to(dtype)
+    exported = _by_dynamo if _has_modern_exporter() else _by_torchscript
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        model = exported(network, example, profile, opset)
+    model.ir_version = helper.find_min_ir_version_for(model.opset_import)
+    _name_axes(model, profile, scale)
+    del model.metadata_props[:]
+    for node in model.graph.node:  # the exporter's notes on where in the Python code a node came from
+        node.ClearField("doc_string")
+        if hasattr(node, "metadata_props"):
+            del node.metadata_props[:]
+    return model
+
+
+def _has_modern_exporter() -> bool:
+    """Before 2.9 torch's newer exporter needs an onnxscript of just the right age, the older one none."""
+    major, minor = (int(part) for part in torch.__version__.split(".")[:2])
+    return (major, minor) >= (2, 9)
+
+
+def newest_opset() -> int:
+    """Return the newest opset that the exporter of this PyTorch writes: the older one ends at 20."""
+    return NEWEST_OPSET if _has_modern_exporter() else 20
+
+
+def _by_dynamo(network: nn.Module, example: torch.Tensor, profile: Profile, opset: int) -> onnx.ModelProto:
+    dims = {
+        _AXES[name]: torch.export.Dim(name, min=span.minimum, max=span.maximum)
+        for name, span in profile.axes().items()
+    }
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    program = torch.onnx.export(
+        network,
+        (example,),
+        dynamo=True,
+        opset_version=max(opset, _OLDEST_DYNAMO_OPSET),
+        input_names=["input"],
+        output_names=["output"],
+        dynamic_shapes=(dims,),
+        verbose=False,
+    )
+    assert program is not None
+    model: Any = program.model_proto
+    if opset < _OLDEST_DYNAMO_OPSET:
+        _back_to_17(model)
+    return model
+
+
+def _by_torchscript(
+    network: nn.Module, example: torch.Tensor, profile: Profile, opset: int
+) -> onnx.ModelProto:
+    axes = {_AXES[name]: name for name in profile.axes()}
+    buffer = BytesIO()
+    torch.onnx.export(
+        network,
+        (example,),
+        buffer,  # pyright: ignore[reportArgumentType]  (torch 2.7 takes a file object here)
+        dynamo=False,
+        opset_version=opset,
+        input_names=["input"],
+        output_names=["output"],
+        dynamic_axes={"input": axes, "output": axes},
+    )
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def _back_to_17(model: onnx.ModelProto) -> None:
+    """Undo what opset 18 added to the operators this network uses: the number of a Split's outputs."""
+    for node in model.graph.node:
+        if node.op_type == "Split":
+            kept = [attribute for attribute in node.attribute if attribute.name != "num_outputs"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+    del model.opset_import[:]
+    model.opset_import.append(helper.make_opsetid("", 17))
+    onnx.checker.check_model(model, full_check=True)
+
+
+def _name_axes(model: onnx.ModelProto, profile: Profile, scale: int) -> None:
+    for name in profile.axes():
+        axis = _AXES[name]
+        factor = f"{scale}*" if axis and scale > 1 else ""
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
+        model.graph.output[0].type.tensor_type.shape.dim[axis].dim_param = factor + name
+    # Shapes in between were inferred under other names of the same axes.
+    del model.graph.value_info[:]

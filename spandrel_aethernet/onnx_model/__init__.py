@@ -1,0 +1,1 @@
+"""ONNX models in memory: reading, walking, shapes, metadata. Knows no exporter."""

@@ -1,0 +1,239 @@
+"""TensorRT engines: what can be said without a GPU."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from spandrel_aethernet.engines.build import build_engine
+from spandrel_aethernet.engines.build_plan import BuildOptions
+from spandrel_aethernet.engines.header import Header
+from spandrel_aethernet.engines.runtime import Flavour, find_flavour
+from spandrel_aethernet.engines.sidecar import write_sidecar
+from spandrel_aethernet.errors import AetherError, EngineError
+from spandrel_aethernet.inference.open import backend_for, open_model
+from spandrel_aethernet.inference.padding import Limits
+from spandrel_aethernet.inference.tensorrt.backend import accepted_by, tile_for
+from spandrel_aethernet.inference.tensorrt.load import (
+    build_command,
+    error_log,
+    flavours_for,
+    header_refusal,
+    last_words,
+    load_engine,
+    mismatch,
+)
+from spandrel_aethernet.inference.tensorrt.session import Memory
+from spandrel_aethernet.shapes import Profile, Span
+
+from ..conftest import Result
+from .engine_files import SHAPES, info_of
+from .onnx_files import write_onnx
+
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+
+NOWHERE = torch.device("cpu")
+"""For what is found out before a GPU is asked for anything."""
+
+
+@pytest.fixture(scope="session")
+def rtx_engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An engine for one kind of GPU, by TensorRT for RTX, with its description."""
+    pytest.importorskip("tensorrt_rtx")
+    folder = tmp_path_factory.mktemp("engine")
+    source, target = write_onnx(folder / "net.onnx"), folder / "net.engine"
+    build_engine(source, target, BuildOptions(runtime="rtx", targets=["8.6"], shapes=SHAPES))
+    return target
+
+
+@pytest.fixture
+def rtx_copy(rtx_engine: Path, tmp_path: Path) -> Path:
+    """The same without its description, to be changed."""
+    path = tmp_path / "copy.engine"
+    path.write_bytes(rtx_engine.read_bytes())
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.engine", "a.trt", "a.PLAN"])
+def test_engines_are_known_by_their_suffix(name: str) -> None:
+    assert backend_for(Path(name)) == backend_for(Path(name), "tensorrt") == "tensorrt"
+
+
+@without_gpu
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["upscale", "gone/", "-o", "out", "-m", "gone.engine"],
+        ["upscale", "gone.png", "-o", "out.png", "-m", "gone.plan", "--backend", "tensorrt"],
+        ["compare", "gone.pth", "gone.onnx", "gone.engine", "--images", "gone"],
+        ["benchmark", "gone.pth", "gone.trt"],
+    ],
+)
+def test_a_missing_gpu_is_said_before_anything_is_read(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aethernet: Callable[..., Result]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = aethernet(*command)
+    assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
+    assert result.err.startswith("aethernet: gone.")
+    assert " needs " in result.err
+    assert "or run the checkpoint or ONNX file it was built from" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["-m", "net.onnx", "--backend", "tensorrt"],
+            "tensorrt runs .engine, .trt, .plan files, and net.onnx",
+        ),
+        (["-m", "net.engine", "--backend", "onnx"], "--backend onnx runs .onnx files, and net.engine is not"),
+    ],
+)
+def test_a_backend_for_other_files_is_said(
+    options: list[str], message: str, aethernet: Callable[..., Result]
+) -> None:
+    result = aethernet("upscale", "a.png", "-o", "b.png", *options)
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert message in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "float16"}, "--dtype float16 is for checkpoints, and net.engine is none: leave it out"),
+        ({"weights": "raw"}, "--weights raw is for checkpoints, and net.engine is none"),
+        ({"provider": "cuda"}, "--provider cuda is for ONNX files, and net.engine is none"),
+    ],
+)
+def test_options_for_other_files_are_said(options: dict[str, str], message: str) -> None:
+    with pytest.raises(AetherError, match=message):
+        open_model(Path("net.engine"), **options)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("profile", "tile", "said"),
+    [
+        (Profile(), 256, "32×32 to 1080×1920"),
+        (Profile(Span(1, 4, 8), Span(64, 512, 512), Span(64, 128, 512)), 128, "64×64 to 512×512"),
+        (Profile(Span(2, 2, 2), Span(48, 48, 48), Span(80, 80, 80)), 48, "48×80 only"),
+        (Profile(Span(1, 1, 1), Span(16, 64, 128), Span(256, 512, 999)), 64, "16×256 to 128×999"),
+    ],
+)
+def test_tiles_are_those_the_engine_is_optimised_for(profile: Profile, tile: int, said: str) -> None:
+    accepted = accepted_by(profile)
+    assert str(accepted) == said
+    assert accepted.batch == Limits(profile.batch.minimum, profile.batch.maximum)
+    assert tile_for(profile) == tile
+    assert tile <= min(profile.height.maximum, profile.width.maximum), "it can be fed, padded if need be"
+
+
+def test_memory_is_kept_and_grows() -> None:
+    memory = Memory(NOWHERE)
+    tensor = memory.tensor((2, 3, 4, 5), torch.float16)
+    assert (tensor.shape, tensor.dtype, memory.size) == ((2, 3, 4, 5), torch.float16, 240)
+    assert tensor.is_contiguous()
+    address = tensor.data_ptr()
+    assert memory.tensor((1, 3, 4, 5), torch.float32).data_ptr() == address, "the same bytes, enough of them"
+    assert memory.size == 240
+    assert memory.bytes(241).numel() == memory.size == 241
+    assert memory.bytes(0).numel() == 0
+
+
+def test_another_version_or_gpu_is_found(rtx_engine: Path) -> None:
+    info, flavour = info_of(rtx_engine), find_flavour("rtx")
+    built = Header(info.flavour, info.version)
+    assert mismatch(built, info, flavour, "8.6") is None
+    assert mismatch(None, None, flavour, "8.6") is None
+    assert mismatch(Header("rtx", "1.2.3.4"), None, flavour, "8.6") == (
+        f"with TensorRT for RTX 1.2.3.4, and {flavour.version} is installed here"
+    )
+    classic = dataclasses.replace(info, flavour="tensorrt", targets=("8.9", "12.0"))
+    as_classic = Flavour("tensorrt", flavour.module, info.version)
+    built = Header("tensorrt", info.version)
+    assert mismatch(built, classic, as_classic, "8.9") is None
+    assert mismatch(built, classic, as_classic, "8.6") == (
+        "for GPUs of compute capability 8.9, 12.0, and this one has 8.6"
+    )
+
+
+def test_the_command_that_helps_is_one_that_works(
+    rtx_engine: Path, rtx_copy: Path, monkeypatch: pytest.MonkeyPatch, aethernet: Callable[..., Result]
+) -> None:
+    command = build_command(Path("a.engine"), None, "tensorrt", "8.9")
+    assert command == "aethernet engine SOURCE -o a.engine --runtime tensorrt --force"
+    from_checkpoint = dataclasses.replace(info_of(rtx_engine), source="net.pth", precision="fp16")
+    command = build_command(Path("a.engine"), from_checkpoint, "rtx", "8.9")
+    assert command == "aethernet engine net.pth -o a.engine --target 8.9 --precision fp16 --force"
+    monkeypatch.chdir(rtx_copy.parent)
+    command = build_command(Path("copy.trt"), info_of(rtx_engine), "rtx", "8.9")
+    assert command == "aethernet engine net.onnx -o copy.engine --target 8.9 --force"
+    write_onnx(Path("net.onnx"))
+    result = aethernet(*command.split()[1:])
+    assert result.code == 0, result.err
+    assert info_of(rtx_copy).targets == ("8.9",)
+
+
+def test_the_tensorrt_that_built_an_engine_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path("net.engine")
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    pytest.importorskip("tensorrt_rtx")
+    assert [flavour.name for flavour in flavours_for(path, Header("rtx", "1.7"))] == ["rtx"]
+    assert [flavour.name for flavour in flavours_for(path, None)] == ["rtx"]
+    with pytest.raises(EngineError) as error:
+        flavours_for(path, Header("tensorrt", "10.13.0.35"))
+    assert str(error.value) == (
+        "net.engine was built with TensorRT, and TensorRT is not installed here: "
+        'pip install "spandrel-aethernet[tensorrt]"'
+    )
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    with pytest.raises(EngineError, match="not installed here: pip install"):
+        flavours_for(path, None)
+
+
+def test_a_damaged_engine_is_said(rtx_copy: Path) -> None:
+    content = rtx_copy.read_bytes()
+    rtx_copy.write_bytes(content[:-100])
+    with pytest.raises(EngineError, match="is truncated: it has "):
+        load_engine(rtx_copy, NOWHERE)
+    with pytest.raises(EngineError, match="cannot be read: No such file"):
+        load_engine(rtx_copy.with_name("gone.engine"), NOWHERE)
+
+
+def test_an_engine_that_is_not_its_description_s_is_said(rtx_engine: Path, rtx_copy: Path) -> None:
+    write_sidecar(rtx_copy, info_of(rtx_engine))
+    with rtx_copy.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(EngineError, match=r"is not the engine that copy\.engine\.json describes"):
+        load_engine(rtx_copy, NOWHERE)
+
+
+def test_tensorrt_for_rtx_tells_what_is_no_engine(
+    rtx_engine: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flavour = find_flavour("rtx")
+    log = error_log(flavour)
+    runtime = flavour.module.Runtime(log)
+    assert (
+        header_refusal(flavour.module, runtime, b"a letter, not a network" * 9)
+        == "it is no engine of this kind"
+    )
+    assert header_refusal(flavour.module, runtime, rtx_engine.read_bytes()) in (
+        None,
+        "it was built for other GPUs",
+    )
+    log.errors.clear()
+    assert runtime.deserialize_cuda_engine(b"a letter, not a network" * 9) is None
+    words = last_words(log)
+    assert "expected magic tag" in words.lower().replace("_", " ")
+    assert "Error Code" not in words
+    assert "\n" not in words
+    assert "_src/" not in words
+    assert last_words(log) == "no reason given", "it says nothing twice"
+    assert capfd.readouterr() == ("", ""), "TensorRT prints nothing by itself"
