@@ -1,7 +1,8 @@
-"""Files and folders that appear under their name whole or not at all."""
+"""Files and folders that appear under their name whole or not at all, and what tells files apart."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -10,7 +11,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import OutputError
+from .errors import Hint, OutputError
+
+_KEPT = Hint("choose another name, or replace it with {force}", force=True)
 
 
 @contextmanager
@@ -46,16 +49,16 @@ def check_target(target: Path, *, force: bool) -> None:
     if stat.S_ISDIR(mode):
         raise OutputError(f"{target} is a folder: give the name of a file")
     if not force:
-        raise OutputError(f"{target} exists and is kept: choose another name, or replace it with --force")
+        raise OutputError(f"{target} exists and is kept", _KEPT)
 
 
 def _check_parent(target: Path) -> None:
-    """Raise `OutputError` if the folder that is there, or the one to make others in, is none to write to."""
+    """Raise `OutputError` if the file cannot be made in its folder, or in the nearest one that exists."""
     parent = next(folder for folder in target.absolute().parents if folder.exists())
     if not parent.is_dir():
-        raise OutputError(f"{target} cannot be written: {parent} is no folder")
+        raise OutputError(f"{target} cannot be written: {parent} is not a folder")
     if not os.access(parent, os.W_OK):
-        raise OutputError(f"{target} cannot be written: {parent} is not for this user to write to")
+        raise OutputError(f"{target} cannot be written: this user may not write to {parent}")
 
 
 def _make_folders(folder: Path) -> list[Path]:
@@ -107,13 +110,22 @@ def _check_folder(target: Path, *, force: bool, ours: Callable[[Path], bool]) ->
         held = next(target.iterdir(), None)
     except (FileNotFoundError, NotADirectoryError) as error:
         if target.exists():
-            raise OutputError(f"{target} is no folder: give the name of a new one") from error
+            raise OutputError(f"{target} is not a folder: give the name of a new one") from error
         return
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
     if held is None:
         return
     if not force:
-        raise OutputError(f"{target} exists and is kept: choose another name, or replace it with --force")
+        raise OutputError(f"{target} exists and is kept", _KEPT)
     if not ours(target):
         raise OutputError(f"{target} holds other files, such as {held.name}, and is kept: give a new folder")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes in hexadecimal. Raises OSError if it cannot be read."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

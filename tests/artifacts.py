@@ -35,9 +35,9 @@ class Artifacts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.report = cache(self._report)
-        self.engine_report = cache(self._engine_report)
-        self._releases = cache(self._released)
+        self._reports = cache(self._report)
+        self._engines = cache(self._engine)
+        self._releases = cache(self._release)
         self._checkpoints = cache(self._checkpoint)
 
     @property
@@ -49,6 +49,14 @@ class Artifacts:
     def tiny_float(self) -> Path:
         """The same network without observers."""
         return self._checkpoints("tiny_float")
+
+    def report(self, precision: str, model: Model = "tiny") -> ExportReport:
+        """What the export of `onnx(precision, model)` found."""
+        return self._reports(precision, model)
+
+    def engine_report(self, precision: str = "fp16-int8", model: Model = "tiny") -> BuildReport:
+        """What the build of `engine(precision, model)` found."""
+        return self._engines(precision, model)
 
     def onnx(self, precision: str, model: Model = "tiny") -> Path:
         """A checkpoint's export with all defaults: verified, and of the preset that its precision has."""
@@ -74,7 +82,7 @@ class Artifacts:
         """The release of `tiny`, measured on `images`, with an engine where TensorRT for RTX is installed."""
         return self._releases()
 
-    def _released(self) -> Path:
+    def _release(self) -> Path:
         target = self._folder / "release"
         make_release(self.tiny, target, name="aether_tiny", images=self.images)
         return target
@@ -87,11 +95,11 @@ class Artifacts:
         torch.save((network if name == "tiny_float" else _trained(network)).state_dict(), path)
         return path
 
-    def _report(self, precision: str, model: Model = "tiny") -> ExportReport:
+    def _report(self, precision: str, model: Model) -> ExportReport:
         target = self._folder / f"{model}_{Precision.parse(precision).file_stem}.onnx"
         return export_onnx(self._checkpoints(model), target, precision=precision)
 
-    def _engine_report(self, precision: str = "fp16-int8", model: Model = "tiny") -> BuildReport:
+    def _engine(self, precision: str, model: Model) -> BuildReport:
         source = self.onnx(precision, model)
         return build_engine(source, source.with_suffix(".engine"))
 
