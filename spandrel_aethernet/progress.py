@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """What a long job tells of itself; whatever one of these raises ends the job and leaves nothing behind."""
+    """What a long job tells of itself; whatever one of these raises ends it and leaves nothing behind."""
 
     def begin(self, step: str, total: int, *, within: str | None = None) -> None:
         """Begin a step of `total` parts, as a part of the step `within` or after all those before."""
