@@ -1,0 +1,117 @@
+"""The commands and examples of README and docs, run as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spandrel_aethernet.images.files import Picture, write_picture
+
+from .artifacts import Artifacts
+from .conftest import Result
+from .images.pictures import photograph
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ELSEWHERE = ("aethernet demo", "aethernet release")
+"""What tests of their own run: they take long."""
+
+
+def blocks(language: str) -> Iterator[tuple[Path, str]]:
+    for page in PAGES:
+        for found, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+            if found == language:
+                yield page, text
+
+
+def commands() -> list[tuple[str, str]]:
+    lines = [(page.name, line) for page, text in blocks("sh") for line in text.splitlines() if line.strip()]
+    return [(page, part.strip()) for page, line in lines for part in line.partition(" #")[0].split(" && ")]
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory: pytest.TempPathFactory, artifacts: Artifacts) -> Path:
+    """A folder with the files that the pages speak of, each a small one."""
+    folder = tmp_path_factory.mktemp("user")
+    shutil.copy(artifacts.tiny, folder / "aether_small_2x.pth")
+    for precision in ("fp32", "fp32-int8", "fp16-int8"):
+        made = artifacts.onnx(precision)
+        shutil.copy(made, folder / made.name.replace("tiny", "aether_small_2x"))
+    (folder / "photos").mkdir()
+    write_picture(Picture(photograph(48, 64)), folder / "photo.png")
+    write_picture(Picture(photograph(48, 64)), folder / "photos" / "photo.png")
+    return folder
+
+
+@pytest.mark.parametrize(("page", "command"), [one for one in commands() if one[1].startswith("aethernet ")])
+def test_commands_of_ours(
+    page: str,
+    command: str,
+    user: Path,
+    aethernet: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if command.startswith(ELSEWHERE):
+        pytest.skip("a test of its own runs it")
+    words = shlex.split(command)[1:]
+    if words[0] == "engine" and not find_spec("tensorrt_rtx"):
+        pytest.skip("TensorRT for RTX is not installed")
+    monkeypatch.chdir(user)
+    if words[:1] == ["info"] and not Path(words[1]).exists():
+        pytest.skip("TensorRT for RTX is not installed")
+    if "-o" in words or "-m" in words or words[0] in ("export", "fuse", "engine", "upscale"):
+        words.append("--force")
+    if words[0] == "benchmark":  # sizes that a person would wait for
+        words = [*words[: words.index("--sizes")], "--sizes", "32", "--repeats", "1"]
+    result = aethernet(*words)
+    assert result.code == 0, f"{page}: {command}: {result.err}"
+
+
+@pytest.mark.parametrize(("page", "command"), [one for one in commands() if "aethernet " not in one[1][:10]])
+def test_commands_that_set_up(page: str, command: str) -> None:
+    """They name what is there: extras of pyproject.toml, modules, scripts, test folders."""
+    words = shlex.split(command)
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for extras in re.findall(r"\.\[([\w,]+)\]", command) + re.findall(r"--extra (\w+)", command):
+        for extra in extras.split(","):
+            assert re.search(rf"^{extra} = \[", pyproject, re.MULTILINE), f"{page}: {command}"
+    if words[0].startswith(".ci/"):
+        assert (ROOT / words[0]).is_file(), f"{page}: {command}"
+    elif "chainner_nodes" in words:
+        assert (ROOT / "chainner_nodes" / "__main__.py").is_file(), f"{page}: {command}"
+    else:
+        assert words[0] in ("python", "pip", "git"), f"{page}: {command}"
+    for word in words:
+        if word.startswith("tests/"):
+            assert (ROOT / word).exists(), f"{page}: {command}"
+
+
+def test_ci_runs_the_command_of_the_readme() -> None:
+    line = next(command for page, command in commands() if page == "README.md" and "pytest" in command)
+    assert line.removeprefix("python -m ") in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("page", "code"), list(blocks("python")))
+def test_examples(
+    page: Path, code: str, user: Path, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "build_engine(" in code and not find_spec("tensorrt_rtx"):
+        pytest.skip("TensorRT for RTX is not installed")
+    if "make_release(" in code:
+        code = code.replace("engine=False", f"engine=False, images=Path({str(artifacts.images)!r})")
+    monkeypatch.chdir(user)
+    monkeypatch.setattr(sys, "argv", ["example"])
+    for target in re.findall(r'"(\w+\.(?:onnx|engine)|\w+_release)"', code):
+        if "except OutputError" not in code:
+            shutil.rmtree(target) if Path(target).is_dir() else Path(target).unlink(missing_ok=True)
+    image = np.zeros((48, 64, 3), np.uint8)
+    exec(compile(code, str(page), "exec"), {"Path": Path, "image": image, "__name__": "example"})  # noqa: S102
