@@ -1,15 +1,45 @@
-"""AetherNet super-resolution models for spandrel.
+"""AetherNet super-resolution models: read, fuse, run, export to ONNX, build with TensorRT.
 
-import spandrel, spandrel_aethernet
-spandrel_aethernet.install()
-model = spandrel.ModelLoader().load_from_file("aether_small_2x.pth")
+    import spandrel, spandrel_aethernet
+    spandrel_aethernet.install()
+    model = spandrel.ModelLoader().load_from_file("aether_small_2x.pth")
+
+Everything else loads when it is first used, so that importing this package costs nothing.
 """
 
-from .errors import AetherError
-from .model.arch import AETHERNET_REGISTRY, AetherNetArch, install
-from .model.checkpoint import Checkpoint, CheckpointInfo, read_checkpoint
-from .model.network import AetherNet
-from .model.ranges import ActivationRange, TrainedRanges
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .errors import (
+    AetherError,
+    ArgumentError,
+    CheckpointError,
+    EngineError,
+    ImageError,
+    MissingPackageError,
+    OnnxError,
+    OutputError,
+    missing_extras,
+)
+
+if TYPE_CHECKING:
+    from .engines.build import build_engine
+    from .engines.build_plan import BuildOptions
+    from .inference.upscale import upscale
+    from .lint.linter import lint_onnx
+    from .model.arch import AETHERNET_REGISTRY, AetherNetArch, install
+    from .model.checkpoint import Checkpoint, CheckpointInfo, read_checkpoint
+    from .model.fuse_file import fuse
+    from .model.io import load_model
+    from .model.network import AetherNet
+    from .model.ranges import ActivationRange, TrainedRanges
+    from .onnx_export.calibrator import Calibrator
+    from .onnx_export.export import export_network, export_onnx
+    from .precision import Precision
+    from .release.make import make_release
+    from .shapes import Profile, Range
 
 __version__ = "0.1.0"
 
@@ -19,9 +49,62 @@ __all__ = [
     "AetherError",
     "AetherNet",
     "AetherNetArch",
+    "ArgumentError",
+    "BuildOptions",
+    "Calibrator",
     "Checkpoint",
+    "CheckpointError",
     "CheckpointInfo",
+    "EngineError",
+    "ImageError",
+    "MissingPackageError",
+    "OnnxError",
+    "OutputError",
+    "Precision",
+    "Profile",
+    "Range",
     "TrainedRanges",
+    "build_engine",
+    "export_network",
+    "export_onnx",
+    "fuse",
     "install",
+    "lint_onnx",
+    "load_model",
+    "make_release",
     "read_checkpoint",
+    "upscale",
 ]
+
+_HOMES = {
+    "engines.build": ("build_engine",),
+    "engines.build_plan": ("BuildOptions",),
+    "inference.upscale": ("upscale",),
+    "lint.linter": ("lint_onnx",),
+    "model.arch": ("AETHERNET_REGISTRY", "AetherNetArch", "install"),
+    "model.checkpoint": ("Checkpoint", "CheckpointInfo", "read_checkpoint"),
+    "model.fuse_file": ("fuse",),
+    "model.io": ("load_model",),
+    "model.network": ("AetherNet",),
+    "model.ranges": ("ActivationRange", "TrainedRanges"),
+    "onnx_export.calibrator": ("Calibrator",),
+    "onnx_export.export": ("export_network", "export_onnx"),
+    "precision": ("Precision",),
+    "release.make": ("make_release",),
+    "shapes": ("Profile", "Range"),
+}
+"""The modules that names are loaded from, as the imports for type checkers above say."""
+
+
+def __getattr__(name: str) -> object:
+    home = next((module for module, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with missing_extras():
+        value: object = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value  # asked once
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,1 +1,1 @@
-"""Image files, tiles, and what is measured and drawn of them."""
+"""Image files and their channels; no network is known here."""

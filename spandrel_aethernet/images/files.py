@@ -1,4 +1,4 @@
-"""Image files: pixels in their own depth, and everything else the file carries, in and out again."""
+"""Image files: pixels in their own depth, and the file's metadata, in and out again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..files import replacing
 Pixels = NDArray[np.uint8 | np.uint16]
 """H x W x C with C = 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha)."""
 
-_CARRIED = ("exif-data", "icc-profile-data", "xmp-data", "iptc-data", "orientation")
+_METADATA = ("exif-data", "icc-profile-data", "xmp-data", "iptc-data", "orientation")
 _LOADERS = ("png", "tiff", "webp", "heif", "jpeg")
 _VIPS_NAMES = {"uint8": ("uchar", "b-w", "srgb"), "uint16": ("ushort", "grey16", "rgb16")}
 """numpy's name of a sample type: libvips' names for it, for grey and for RGB images of it."""
@@ -46,10 +46,10 @@ _ALIASES = {"jpeg": "jpg", "tif": "tiff"}
 
 @dataclass(frozen=True)
 class Picture:
-    """One image file's content. Pixels lie as stored: the EXIF orientation is carried, not applied."""
+    """One image file's content. Pixels lie as stored: the EXIF orientation is kept, not applied."""
 
     pixels: Pixels
-    carried: Mapping[str, tuple[int, Any]] = field(default_factory=dict[str, tuple[int, Any]])
+    metadata: Mapping[str, tuple[int, Any]] = field(default_factory=dict[str, tuple[int, Any]])
     """EXIF, ICC, XMP, IPTC and orientation as libvips fields: name to GType and value.
 
     libvips keeps no EXIF but the orientation where a TIFF is read or written.
@@ -85,13 +85,13 @@ def read_picture(path: Path) -> Picture:
     try:
         image = pyvips.Image.new_from_buffer(content, "", access="sequential", fail_on="truncated")
         _check_kind(path, image)
-        types = {name: image.get_typeof(name) for name in _CARRIED}
-        carried: dict[str, tuple[int, Any]] = {
+        types = {name: image.get_typeof(name) for name in _METADATA}
+        metadata: dict[str, tuple[int, Any]] = {
             name: (gtype, image.get(name)) for name, gtype in types.items() if gtype
         }
         if image.interpretation not in ("b-w", "grey16", "rgb", "srgb", "rgb16"):
             image = _to_srgb(image)
-            carried.pop("icc-profile-data", None)
+            metadata.pop("icc-profile-data", None)
         pixels = image.numpy().reshape(image.height, image.width, image.bands)
     except pyvips.Error as error:
         raise ImageError(f"{path} cannot be read as an image: {_reason(error)}") from error
@@ -101,9 +101,9 @@ def read_picture(path: Path) -> Picture:
         raise ImageError(
             f"{path} has {pixels.shape[2]} channels: expected grey or RGB, with or without alpha"
         )
-    if "icc-profile-data" in carried:
-        carried["icc-profile-data"] = (types["icc-profile-data"], _whole_profile(image))
-    return Picture(pixels, carried)
+    if "icc-profile-data" in metadata:
+        metadata["icc-profile-data"] = (types["icc-profile-data"], _whole_profile(image))
+    return Picture(pixels, metadata)
 
 
 def _check_kind(path: Path, image: pyvips.Image) -> None:
@@ -136,7 +136,7 @@ def check_holds(target: Path, picture: Picture, *, scale: int) -> None:
 
 
 def write_picture(picture: Picture, path: Path, *, force: bool = False) -> None:
-    """Write a picture in the format its suffix spells, with all it carries.
+    """Write a picture in the format its suffix spells, with its metadata.
 
     Raises `OutputError`, and then leaves nothing.
     """
@@ -147,7 +147,7 @@ def write_picture(picture: Picture, path: Path, *, force: bool = False) -> None:
     band_format, grey, rgb = _VIPS_NAMES[pixels.dtype.name]
     image = pyvips.Image.new_from_memory(pixels.data, width, height, bands, band_format)
     image = image.copy(interpretation=grey if bands < 3 else rgb)
-    for field_name, (gtype, value) in picture.carried.items():
+    for field_name, (gtype, value) in picture.metadata.items():
         image.set_type(gtype, field_name, value)
     try:
         encoded: bytes = image.write_to_buffer(f".{format_of(path)}", **options)

@@ -17,15 +17,15 @@ import torch
 from spandrel import canonicalize_state_dict
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, check_choice
 from .network import HEAD_WIDTH, MAX_KERNEL, VARIANTS, AetherNet
 from .observers import is_observer_key, put_on_trained_grid, read_observers
-from .range_tensors import CALIBRATED_PREFIX, ranges_from_tensors, ranges_to_tensors
-from .range_tensors import PREFIX as RANGES_PREFIX
-from .ranges import TrainedRanges
+from .ranges import CALIBRATED_PREFIX, TrainedRanges, ranges_from_tensors, ranges_to_tensors
+from .ranges import PREFIX as RANGES_PREFIX
 
 Weights = Literal["grid", "raw"]
 """Which weights a QAT checkpoint gives: on their trained int8 grid, or as the optimiser left them."""
+WEIGHTS: tuple[Weights, ...] = ("grid", "raw")
 
 _OURS = re.compile(
     r"layers\.\d+\.\d+\.(conv\.(lk_conv|sk_conv|fused_conv|lk_bias|sk_bias)|ffn\.fc1_(gate|main))\b"
@@ -99,8 +99,10 @@ def read_checkpoint(state_dict: Mapping[str, Any], *, weights: Weights = "grid")
     """Read a state_dict in any of the four layouts.
 
     `weights` chooses what the weights of a QAT checkpoint are: on the grid they were trained on (what
-    the training computed), or raw. Raises `CheckpointError` naming the first thing that does not fit.
+    the training computed), or raw. Raises `ArgumentError` for other weights, and `CheckpointError`
+    naming the first thing that does not fit.
     """
+    check_choice("weights", weights, WEIGHTS)
     state_dict = unwrapped(state_dict)
     info = inspect(state_dict)
     tensors: Mapping[str, Tensor] = state_dict

@@ -22,7 +22,7 @@ from ..files import replacing
 from .arch import AetherNetArch
 from .checkpoint import Weights, detect
 from .network import AetherNet
-from .range_tensors import PREFIX as RANGES_PREFIX
+from .ranges import PREFIX as RANGES_PREFIX
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
@@ -71,7 +71,7 @@ def named(path: str | Path) -> Generator[None]:
     except CheckpointError as error:
         if str(error).startswith(str(path)):
             raise
-        raise CheckpointError(f"{path}: {error}") from error
+        raise CheckpointError(f"{path}: {error.message.sentence}", error.message.hint) from error
 
 
 def save_state_dict(state_dict: Mapping[str, Tensor], path: Path, *, force: bool = False) -> None:

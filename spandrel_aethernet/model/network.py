@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from .fuse import fuse_state_dict
-from .range_tensors import PREFIX as RANGES_PREFIX
-from .range_tensors import ranges_from_tensors, ranges_to_tensors
-from .ranges import TrainedRanges
+from .ranges import PREFIX as RANGES_PREFIX
+from .ranges import TrainedRanges, ranges_from_tensors, ranges_to_tensors
 
 SCALES = (1, 2, 3, 4, 8)
 MAX_KERNEL = 31

@@ -1,0 +1,79 @@
+"""A network with what tells it apart, from whatever a caller holds: a path, a network, a descriptor."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import safetensors.torch
+from spandrel import ImageModelDescriptor
+
+from ..errors import ArgumentError, CheckpointError, check_choice
+from ..files import sha256
+from .checkpoint import WEIGHTS, Checkpoint, Weights, read_checkpoint
+from .io import named, read_state_dict
+from .network import AetherNet
+
+
+@dataclass(frozen=True)
+class NetworkSource:
+    """A network, and what it was read from."""
+
+    checkpoint: Checkpoint
+    name: str
+    """A file name: of the file that was read, or what a network in memory would be saved as."""
+    sha256: str
+    """Of the file's bytes; for a network in memory of those it would have as float32 `.safetensors`."""
+    path: Path | None
+    """The file that was read, or None."""
+
+
+NetworkInput: TypeAlias = str | Path | AetherNet | ImageModelDescriptor[Any] | NetworkSource
+"""Whatever a network can be given as: a checkpoint's path, or something that holds one."""
+
+
+def as_source(given: NetworkInput, *, weights: Weights = "grid", name: str | None = None) -> NetworkSource:
+    """Return what a caller gave as a network with its name and its SHA-256.
+
+    A path is read once, with `weights` as `read_checkpoint` takes them. A network in memory, in any
+    dtype and on any device, stays as it is: its parameters are copied to the CPU as float32. `name`
+    says what to call it, without a suffix; the default is variant and scale, as in `aether_small_2x`.
+    A `NetworkSource` is returned as it is.
+
+    Raises `ArgumentError` for other weights, or an object that holds no AetherNet, and
+    `CheckpointError`, which names the file, for one that cannot be read or is not a whole AetherNet.
+    """
+    check_choice("weights", weights, WEIGHTS)
+    if isinstance(given, NetworkSource):
+        return given
+    if isinstance(given, str | Path):
+        path = Path(given)
+        with named(path):
+            checkpoint = read_checkpoint(read_state_dict(path), weights=weights)
+        return NetworkSource(checkpoint, path.name, _sha256(path), path)
+    model: object = given.model if isinstance(given, ImageModelDescriptor) else given
+    if not isinstance(model, AetherNet):
+        raise ArgumentError(f"{type(model).__name__} is not AetherNet: give a network or a checkpoint")
+    return _in_memory(model, weights, name)
+
+
+def _in_memory(network: AetherNet, weights: Weights, name: str | None) -> NetworkSource:
+    tensors = {key: tensor.detach().cpu().float() for key, tensor in network.state_dict().items()}
+    content = safetensors.torch.save({key: tensor.contiguous() for key, tensor in tensors.items()})
+    # Loaded from those bytes, tensors are copies, in the order that a file has them in.
+    checkpoint = read_checkpoint(safetensors.torch.load(content), weights=weights)
+    if network.img_range != 1:  # no file can tell it
+        told: Mapping[str, Any] = {**checkpoint.info.hyperparameters, "img_range": network.img_range}
+        checkpoint = replace(checkpoint, info=replace(checkpoint.info, hyperparameters=told))
+    stem = name or f"{checkpoint.info.variant}_{network.scale}x"
+    return NetworkSource(checkpoint, f"{stem}.safetensors", hashlib.sha256(content).hexdigest(), None)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
