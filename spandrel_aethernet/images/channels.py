@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
 
+Sample = TypeVar("Sample", bound=np.integer[Any] | np.floating[Any])
 Feed = Sequence[Sequence[int | None]]
 """One entry an item of the network's batch: the image channel for each network channel, None for opaque."""
 
@@ -34,20 +36,27 @@ def feed_for(image_channels: int, network_channels: int) -> Feed:
     )
 
 
-def to_network(pixels: NDArray[np.integer], feed: Feed) -> NDArray[np.float32]:
-    """Turn H x W x C integers into N x K x H x W float32, values 0..1."""
-    planes = np.moveaxis(pixels, 2, 0).astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+def to_network(pixels: NDArray[Sample], feed: Feed) -> NDArray[np.float32]:
+    """Turn H x W x C integers of any range, or floats of 0..1, into N x K x H x W float32 of 0..1."""
+    planes = np.moveaxis(pixels, 2, 0).astype(np.float32) / np.float32(_white(pixels.dtype))
     opaque = np.ones_like(planes[0])
     return np.stack([np.stack([opaque if c is None else planes[c] for c in channels]) for channels in feed])
 
 
-def from_network(output: NDArray[np.float32], feed: Feed, dtype: np.dtype[np.integer]) -> NDArray[np.integer]:
-    """Turn N x K x H x W float32 back into H x W x C integers of `dtype`, clamped and rounded.
+def from_network(output: NDArray[np.float32], feed: Feed, dtype: np.dtype[Sample]) -> NDArray[Sample]:
+    """Turn N x K x H x W float32 back into H x W x C of `dtype`, clamped to 0..1, integers rounded.
 
     An image channel that fed several network channels becomes their mean.
     """
     sources = [(c, output[n, k]) for n, channels in enumerate(feed) for k, c in enumerate(channels)]
     used = sorted({c for c, _ in sources if c is not None})
     planes = [np.mean([plane for c, plane in sources if c == channel], axis=0) for channel in used]
-    top = np.iinfo(dtype).max
-    return np.rint(np.clip(np.stack(planes, axis=2), 0, 1) * top).astype(dtype)
+    clamped = np.clip(np.stack(planes, axis=2), 0, 1)
+    if dtype.kind == "f":
+        return clamped.astype(dtype)
+    return np.rint(clamped * _white(dtype)).astype(dtype)
+
+
+def _white(dtype: np.dtype[Any]) -> int:
+    """Return the value that stands for 1."""
+    return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)

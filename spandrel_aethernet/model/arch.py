@@ -14,16 +14,23 @@ from spandrel import (
 )
 from typing_extensions import override
 
-from .checkpoint import Weights, detect, read_checkpoint
+from ..errors import check_choice
+from .checkpoint import WEIGHTS, Weights, detect, read_checkpoint
 from .fuse import fuse_state_dict
 from .network import AetherNet
 
 
 class AetherNetArch(Architecture[AetherNet]):
-    """Recognises not fused, fused and QAT checkpoints and loads each as a fused network."""
+    """Recognises not fused, fused and QAT checkpoints and loads each as a fused network.
+
+    Made with `weights="grid"` or `"raw"`, see `read_checkpoint`; raises `ArgumentError` for others.
+
+        state_dict = torch.load("aether_small_2x.pth")
+        model = spandrel_aethernet.AetherNetArch(weights="raw").load(state_dict).model
+    """
 
     def __init__(self, *, weights: Weights = "grid") -> None:
-        """Choose with `weights` what the weights of a QAT checkpoint are (see `read_checkpoint`)."""
+        check_choice("weights", weights, WEIGHTS)
         super().__init__(id="AetherNet", detect=detect)
         self._weights: Weights = weights
 
@@ -32,7 +39,8 @@ class AetherNetArch(Architecture[AetherNet]):
         """Load a canonicalised state_dict, which stays as it is.
 
         The network is float32 whatever the file holds. Tags are the variant and the layout found.
-        Sizes need no padding: every height and width from 1 works. Raises `CheckpointError`.
+        Sizes need no padding: every height and width from 1 works. Raises `CheckpointError`, which names
+        the first thing that does not fit.
         """
         checkpoint = read_checkpoint(state_dict, weights=self._weights)
         hyperparameters: dict[str, Any] = {**checkpoint.info.hyperparameters, "fused": True}
@@ -62,5 +70,8 @@ def install(*, ignore_duplicates: bool = True) -> list[ArchSupport]:
 
     Returns what was added. A second call adds nothing, or raises spandrel's
     `DuplicateArchitectureError` where `ignore_duplicates` is False.
+
+        spandrel_aethernet.install()
+        model = spandrel.ModelLoader().load_from_file("aether_small_2x.pth")
     """
     return MAIN_REGISTRY.add(*AETHERNET_REGISTRY, ignore_duplicates=ignore_duplicates)

@@ -1,4 +1,4 @@
-"""What a checkpoint is: layout, hyper-parameters, trained ranges, fused state_dict.
+"""What a checkpoint is: its layout, hyper-parameters, trained ranges and tensors, in the form found.
 
 Pure functions of a state_dict, which is never changed.
 """
@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
-from itertools import count
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
@@ -18,13 +16,15 @@ from spandrel import canonicalize_state_dict
 from torch import Tensor
 
 from ..errors import CheckpointError, check_choice
-from .network import HEAD_WIDTH, MAX_KERNEL, VARIANTS, AetherNet
+from ..shapes import shape_text
+from .hyperparameters import read_hyperparameters, variant_of
+from .network import AetherNet
 from .observers import is_observer_key, put_on_trained_grid, read_observers
 from .ranges import CALIBRATED_PREFIX, TrainedRanges, ranges_from_tensors, ranges_to_tensors
 from .ranges import PREFIX as RANGES_PREFIX
 
 Weights = Literal["grid", "raw"]
-"""Which weights a QAT checkpoint gives: on their trained int8 grid, or as the optimiser left them."""
+"""Which weights a QAT checkpoint gives: on their trained int8 grid, or as the optimizer left them."""
 WEIGHTS: tuple[Weights, ...] = ("grid", "raw")
 
 _OURS = re.compile(
@@ -32,23 +32,27 @@ _OURS = re.compile(
 )
 _LATER = re.compile(r"stages\.\d+\.\d+\.")
 _HEAD = re.compile(r"conv_(first|last|before_upsample)\.")
-_BLOCK = re.compile(r"layers\.(\d+)\.(\d+)\.")
 _FUSED = re.compile(r"layers\.\d+\.\d+\.conv\.fused_conv\.")
 _NOT_FUSED = re.compile(r"layers\.\d+\.\d+\.conv\.(lk_conv|sk_conv|lk_bias|sk_bias)\b")
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-_SCALE_OF_UPSAMPLERS: Mapping[tuple[int, ...], int] = {(): 1, (0,): 2, (0, 2): 4, (0, 2, 4): 8}
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What keys and shapes tell. `img_range` cannot be told from a file, nor `sk_kernel` from a fused one."""
+    """What keys, shapes and dtypes tell of a checkpoint.
+
+    No file tells `img_range`, and no fused one `sk_kernel`.
+
+        info = spandrel_aethernet.read_checkpoint(state_dict).info
+        print(info.variant, info.layout, info.hyperparameters["scale"])
+    """
 
     variant: str
     """A published name, or `custom`."""
     fused: bool
     """Whether the file is in the fused form."""
     qat: bool
-    """Whether the file holds observers of quantisation-aware training, or the ranges collected from them."""
+    """Whether the file holds observers of quantization-aware training, or the ranges collected from them."""
     dtype: torch.dtype
     """The dtype of most parameters."""
     hyperparameters: Mapping[str, Any]
@@ -64,12 +68,20 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was read whole."""
+    """A checkpoint that was read whole.
+
+    checkpoint = spandrel_aethernet.read_checkpoint(state_dict)
+    network = checkpoint.network()
+    """
 
     info: CheckpointInfo
     ranges: TrainedRanges | None
+    """The ranges from QAT and from a calibration, or None where the file has neither."""
     state_dict: dict[str, Tensor]
-    """In the form found, without observers, with the trained ranges as tensors; shares what it can."""
+    """The network's tensors in the form found, fused or not, and the ranges as tensors; no observers.
+
+    Tensors are those that were read, in their dtype, but for weights put on their grid: those are new.
+    """
 
     def network(self) -> AetherNet:
         """Build the network in the form found, float32, in evaluation mode."""
@@ -96,11 +108,16 @@ def unwrapped(state_dict: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def read_checkpoint(state_dict: Mapping[str, Any], *, weights: Weights = "grid") -> Checkpoint:
-    """Read a state_dict in any of the four layouts.
+    """Read a state_dict in any of the four layouts; it stays as it is.
 
-    `weights` chooses what the weights of a QAT checkpoint are: on the grid they were trained on (what
-    the training computed), or raw. Raises `ArgumentError` for other weights, and `CheckpointError`
-    naming the first thing that does not fit.
+    `weights` chooses what the weights of a QAT checkpoint are: on the int8 grid they were trained on
+    (`"grid"`, what the training computed), or as the optimizer left them (`"raw"`).
+
+    Raises `ArgumentError` for other weights, and `CheckpointError` naming the first thing that does not
+    fit.
+
+        state_dict = torch.load("aether_small_2x.pth")
+        checkpoint = spandrel_aethernet.read_checkpoint(state_dict)
     """
     check_choice("weights", weights, WEIGHTS)
     state_dict = unwrapped(state_dict)
@@ -117,7 +134,7 @@ def read_checkpoint(state_dict: Mapping[str, Any], *, weights: Weights = "grid")
 def inspect(state_dict: Mapping[str, Any]) -> CheckpointInfo:
     """Read layout and hyper-parameters from keys, shapes and dtypes alone, and check that all fit.
 
-    Works on meta tensors. Raises `CheckpointError`.
+    Works on meta tensors. Raises `CheckpointError` naming the first thing that does not fit.
     """
     state_dict = unwrapped(state_dict)
     named: Mapping[Any, Any] = state_dict
@@ -128,10 +145,10 @@ def inspect(state_dict: Mapping[str, Any]) -> CheckpointInfo:
             )
     ours: dict[str, Tensor] = {key: value for key, value in state_dict.items() if not _is_beside(key)}
     fused = _is_fused(ours)
-    hyperparameters = _read_hyperparameters(ours, fused=fused)
+    hyperparameters = read_hyperparameters(ours, fused=fused)
     _check_shapes(ours, hyperparameters)
     return CheckpointInfo(
-        variant=_variant(hyperparameters),
+        variant=variant_of(hyperparameters),
         fused=fused,
         qat=any(_is_beside(key) and not key.startswith(CALIBRATED_PREFIX) for key in state_dict),
         dtype=_check_dtypes(ours),
@@ -164,92 +181,6 @@ def _is_fused(keys: Collection[str]) -> bool:
     return fused is not None
 
 
-def _read_hyperparameters(tensors: Mapping[str, Tensor], *, fused: bool) -> dict[str, Any]:
-    depths = _depths(tensors)
-    embed_dim = _agreed(
-        tensors, 0, "conv_first.bias", "layers.*.norm.bias", "norm.bias", "conv_after_body.bias"
-    )
-    hidden = _agreed(tensors, 0, "layers.*.ffn.fc1_gate.bias", "layers.*.ffn.fc1_main.bias")
-    hyperparameters: dict[str, Any] = {
-        "in_chans": _agreed(tensors, 0, "conv_last.weight", "conv_last.bias"),
-        "embed_dim": embed_dim,
-        "depths": depths,
-        "mlp_ratio": _ratio(embed_dim, hidden),
-        "scale": _scale(tensors),
-        "lk_kernel": _kernel(tensors, "fused_conv" if fused else "lk_conv"),
-        "fused": fused,
-    }
-    if not fused:
-        hyperparameters["sk_kernel"] = _kernel(tensors, "sk_conv")
-        if hyperparameters["sk_kernel"] > hyperparameters["lk_kernel"]:
-            raise CheckpointError(
-                "the kernels of sk_conv ({sk_kernel}) are larger than those of lk_conv ({lk_kernel})".format(
-                    **hyperparameters
-                )
-            )
-    return hyperparameters
-
-
-def _agreed(tensors: Mapping[str, Tensor], axis: int, *patterns: str) -> int:
-    """Return the size that most of the matching tensors have, so that the odd one out is named later."""
-    found = (t for key, t in tensors.items() if any(fnmatchcase(key, pattern) for pattern in patterns))
-    sizes = Counter(
-        tensor.shape[axis] for tensor in found if tensor.numel() > 0 and tensor.ndim > (0 if axis == 0 else 3)
-    )
-    if not sizes:
-        raise CheckpointError(f"{' and '.join(patterns)} are missing or empty: the checkpoint is not whole")
-    return sizes.most_common(1)[0][0]
-
-
-def _depths(keys: Iterable[str]) -> tuple[int, ...]:
-    found = {(int(match[1]), int(match[2])) for key in keys if (match := _BLOCK.match(key))}
-    depths: list[int] = []
-    while (len(depths), 0) in found:
-        depths.append(next(block for block in count() if (len(depths), block) not in found))
-    if sum(depths) < len(found):
-        stage, block = min((s, b) for s, b in found if s >= len(depths) or b > depths[s])
-        missing = (len(depths), 0) if stage >= len(depths) else (stage, depths[stage])
-        raise CheckpointError(
-            f"block layers.{missing[0]}.{missing[1]} is missing, but layers.{stage}.{block} is there"
-        )
-    return tuple(depths)
-
-
-def _ratio(embed_dim: int, hidden: int) -> float:
-    """Return an `mlp_ratio` for which `int(embed_dim * mlp_ratio)` is the hidden width."""
-    ratio = hidden / embed_dim
-    return ratio if int(embed_dim * ratio) == hidden else (hidden + 0.5) / embed_dim
-
-
-def _kernel(tensors: Mapping[str, Tensor], branch: str) -> int:
-    kernel = _agreed(tensors, -1, f"layers.*.conv.{branch}.weight")
-    if kernel % 2 == 0 or kernel > MAX_KERNEL:
-        raise CheckpointError(
-            f"layers.*.conv.{branch}.weight has kernels of {kernel}x{kernel}: "
-            f"expected an odd size of at most {MAX_KERNEL}"
-        )
-    return kernel
-
-
-def _scale(tensors: Mapping[str, Tensor]) -> int:
-    steps = sorted({int(m[1]) for key in tensors if (m := re.match(r"upsample\.(\d+)\.", key))})
-    scale = _SCALE_OF_UPSAMPLERS.get(tuple(steps))
-    if scale is None:
-        raise CheckpointError(
-            f"upsample.{', .'.join(map(str, steps))} spell no scale: expected none (1x), "
-            "upsample.0 (2x or 3x), upsample.0 and .2 (4x), or upsample.0, .2 and .4 (8x)"
-        )
-    if scale != 2:
-        return scale
-    wide = _agreed(tensors, 0, "upsample.0.weight", "upsample.0.bias")
-    by_width = {HEAD_WIDTH * 4: 2, HEAD_WIDTH * 9: 3}
-    if wide not in by_width:
-        raise CheckpointError(
-            f"upsample.0 gives {wide} channels, which spells no scale: expected 256 (2x) or 576 (3x)"
-        )
-    return by_width[wide]
-
-
 def _check_shapes(tensors: Mapping[str, Tensor], hyperparameters: Mapping[str, Any]) -> None:
     with torch.device("meta"):
         expected = AetherNet(**hyperparameters).state_dict()
@@ -260,7 +191,7 @@ def _check_shapes(tensors: Mapping[str, Tensor], hyperparameters: Mapping[str, A
     for key, tensor in tensors.items():
         if tensor.shape != expected[key].shape:
             raise CheckpointError(
-                f"{key} has shape {_times(tensor.shape)}: expected {_times(expected[key].shape)} "
+                f"{key} has shape {shape_text(tensor.shape)}: expected {shape_text(expected[key].shape)} "
                 "from the other tensors of the file"
             )
 
@@ -281,17 +212,6 @@ def _require_finite(tensors: Mapping[str, Tensor]) -> None:
             raise CheckpointError(f"{key} is NaN or infinite in {bad} places: the checkpoint is damaged")
 
 
-def _variant(hyperparameters: Mapping[str, Any]) -> str:
-    for name, variant in VARIANTS.items():
-        if all(hyperparameters.get(key, value) == value for key, value in asdict(variant).items()):
-            return name
-    return "custom"
-
-
 def _some(keys: list[str]) -> str:
     listed = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
     return listed + (" is" if len(keys) == 1 else " are")
-
-
-def _times(shape: torch.Size) -> str:
-    return "×".join(map(str, shape)) or "()"

@@ -17,7 +17,8 @@ def fuse_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     `layers.S.B.conv.{lk_conv.weight, sk_conv.weight, lk_bias, sk_bias}` of shapes (d, 1, K, K),
     (d, 1, k, k), (d) and (d) become `layers.S.B.conv.fused_conv.{weight, bias}` of shapes
     (d, 1, K, K) and (d). Sums are taken in float32 at least, results keep the large kernel's dtype.
-    Every other entry is passed on as the same tensor. A fused state_dict comes back equal.
+    Every other entry is passed on as the same tensor. A fused state_dict comes back equal. Raises
+    KeyError where a block lacks one of the four.
     """
     fused: dict[str, Tensor] = {}
     for key, tensor in state_dict.items():

@@ -57,7 +57,15 @@ def read_state_dict(path: str | Path) -> StateDict:
 def load_model(path: str | Path, *, weights: Weights = "grid") -> ImageModelDescriptor[AetherNet]:
     """Load any AetherNet file as spandrel does after `install()`, but without touching its registry.
 
-    Raises `CheckpointError`, its sentence starting with the path.
+    The descriptor's `model` is the fused network, float32 on the CPU, in evaluation mode: it takes
+    N x C x H x W with values 0..1 and returns N x C x H·scale x W·scale. `weights` as in
+    `read_checkpoint`.
+
+    Raises `ArgumentError` for other weights, and `CheckpointError`, its sentence starting with the
+    path, for a file that cannot be read or is not a whole AetherNet checkpoint.
+
+        model = spandrel_aethernet.load_model("aether_small_2x.pth")
+        upscaled = model(torch.rand(1, 3, 64, 64))
     """
     with named(path):
         return AetherNetArch(weights=weights).load(read_state_dict(path))
@@ -78,7 +86,8 @@ def save_state_dict(state_dict: Mapping[str, Tensor], path: Path, *, force: bool
     """Write a state_dict as `.safetensors`, or as `.pth` without the trained ranges.
 
     A `.pth` so holds exactly the published keys and loads into every other AetherNet tool. Raises
-    `OutputError`; nothing is left behind then.
+    `OutputError` for another suffix, a target that cannot be written, and one that exists where `force`
+    is False; nothing is left behind then.
     """
     suffix = path.suffix.lower()
     if suffix not in (".pth", ".safetensors"):

@@ -16,6 +16,7 @@ from spandrel.util import store_hyperparameters
 from torch import Tensor, nn
 from typing_extensions import override
 
+from ..errors import ArgumentError, check_choice
 from .fuse import fuse_state_dict
 from .ranges import PREFIX as RANGES_PREFIX
 from .ranges import TrainedRanges, ranges_from_tensors, ranges_to_tensors
@@ -45,7 +46,7 @@ VARIANTS: Mapping[str, Variant] = {
 
 
 class LargeKernelConv(nn.Module):
-    """Depthwise convolution with a large kernel; N x C x H x W in and out.
+    """Depthwise convolution with a large kernel; input and output N x C x H x W.
 
     Not fused it is the sum of a large and a small branch, each with its own bias. Fused it is one
     convolution.
@@ -77,7 +78,7 @@ class LargeKernelConv(nn.Module):
 
 
 class GatedFFN(nn.Module):
-    """Gated feed-forward over the last axis: ... x C in and out."""
+    """Gated feed-forward over the last axis; input and output ... x C."""
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
@@ -92,7 +93,7 @@ class GatedFFN(nn.Module):
 
 
 class AetherBlock(nn.Module):
-    """One residual block; N x C x H x W in and out."""
+    """One residual block; input and output N x C x H x W."""
 
     def __init__(self, dim: int, hidden: int, lk_kernel: int, sk_kernel: int, *, fused: bool) -> None:
         super().__init__()
@@ -121,8 +122,11 @@ class AetherNet(nn.Module):
 
     Takes N x `in_chans` x H x W with values 0..1, any H and W from 1, in the dtype of its parameters
     (float32, float16 or bfloat16), and returns N x `in_chans` x H·`scale` x W·`scale` in that dtype, not
-    clamped. `trained_ranges` holds what quantisation-aware training left in the checkpoint, or None; it is
-    part of the state_dict, always in float32.
+    clamped. `trained_ranges` holds the ranges from quantization-aware training and calibration, or None;
+    it is part of the state_dict, always in float32.
+
+        network = spandrel_aethernet.AetherNet(scale=4)
+        upscaled = network(torch.rand(1, 3, 48, 64))  # 1 x 3 x 192 x 256
     """
 
     hyperparameters: dict[str, Any] = {}  # noqa: RUF012  (spandrel's decorator sets it on the instance)
@@ -142,11 +146,11 @@ class AetherNet(nn.Module):
     ) -> None:
         """Build the network with fresh parameters.
 
-        `in_chans`: 1 (grey), 3 (RGB), 4 (RGBA) or any other count, out as in. `depths`: blocks per stage.
-        `mlp_ratio`: hidden width is `int(embed_dim * mlp_ratio)`. `scale`: one of 1, 2, 3, 4, 8.
+        `in_chans`: 1 (grey), 3 (RGB), 4 (RGBA) or any other count, also of the output. `depths`: blocks per
+        stage. `mlp_ratio`: hidden width is `int(embed_dim * mlp_ratio)`. `scale`: one of 1, 2, 3, 4, 8.
         `lk_kernel`, `sk_kernel`: odd, at most 31, the small one at most the large one; `sk_kernel` means
         nothing once fused. `img_range` scales the input after the mean is taken off; 1 in every published
-        file, and no file can tell it. Raises ValueError for anything else.
+        file, and no file can tell it. Raises `ArgumentError` for anything else.
         """
         super().__init__()
         hidden = int(embed_dim * mlp_ratio)
@@ -183,7 +187,7 @@ class AetherNet(nn.Module):
 
     @property
     def receptive_radius(self) -> int:
-        """How many input pixels away a pixel can still change an output pixel, along each axis."""
+        """Receptive-field radius: how many input pixels away a pixel can still change an output pixel."""
         hp = self.hyperparameters
         body = 3 + sum(hp["depths"]) * (hp["lk_kernel"] // 2)
         doublings = [1 / 2**step for step in range(self.scale.bit_length() - 1)]
@@ -230,14 +234,13 @@ class AetherNet(nn.Module):
 def _check_sizes(sizes: Mapping[str, int], scale: int) -> None:
     for name, size in sizes.items():
         if size < 1:
-            raise ValueError(f"{name} must be 1 or more, not {size}")
-    if scale not in SCALES:
-        raise ValueError(f"scale must be one of {SCALES}, not {scale}")
+            raise ArgumentError(f"{name} must be 1 or more, not {size}")
+    check_choice("scale", scale, SCALES)
 
 
 def _check_kernels(lk_kernel: int, sk_kernel: int) -> None:
     for name, kernel in (("lk_kernel", lk_kernel), ("sk_kernel", sk_kernel)):
         if kernel % 2 == 0 or not 1 <= kernel <= MAX_KERNEL:
-            raise ValueError(f"{name} must be odd and at most {MAX_KERNEL}, not {kernel}")
+            raise ArgumentError(f"{name} must be odd and at most {MAX_KERNEL}, not {kernel}")
     if sk_kernel > lk_kernel:
-        raise ValueError(f"sk_kernel ({sk_kernel}) must not be larger than lk_kernel ({lk_kernel})")
+        raise ArgumentError(f"sk_kernel ({sk_kernel}) must not be larger than lk_kernel ({lk_kernel})")

@@ -1,4 +1,4 @@
-"""The tensors that quantisation-aware training leaves beside the parameters, and what they mean.
+"""The observers that quantization-aware training (QAT) adds to a checkpoint, and what they mean.
 
 Key names are those of torch.ao.quantization's observers and FakeQuantize modules.
 """
@@ -24,11 +24,12 @@ def is_observer_key(key: str) -> bool:
 
 
 def read_observers(state_dict: Mapping[str, Tensor]) -> TrainedRanges | None:
-    """Collect what the observers of a QAT checkpoint hold; None if none of them ever saw a value.
+    """Collect the ranges and scales that observers hold; None if no observer ever saw a value.
 
     Activation ranges are the `min_val` / `max_val` of the deepest observer of a module (a FakeQuantize
     wraps its observer). Weight scales are those of weights whose FakeQuantize was switched on; weights
-    that were only observed were trained on no grid and have none.
+    that were only observed have no scale here, because they were trained on no grid. Raises
+    `CheckpointError` for scales that do not fit their weight.
     """
     activations: dict[str, ActivationRange] = {}
     for key in sorted(state_dict, key=len):
@@ -37,25 +38,26 @@ def read_observers(state_dict: Mapping[str, Tensor]) -> TrainedRanges | None:
             if span is not None:
                 activations[key.partition(_ACTIVATION)[0]] = span
     weight_scales = {
-        module: tuple(float(step) for step in _weight_scale(state_dict, module))
+        module: tuple(float(scale) for scale in _weight_scale(state_dict, module))
         for module in sorted(
             key.partition(_WEIGHT)[0] for key in state_dict if key.endswith(_WEIGHT + "scale")
         )
-        if _was_fake_quantised(state_dict, module)
+        if _was_fake_quantized(state_dict, module)
     }
     return TrainedRanges(activations, weight_scales) or None
 
 
 def put_on_trained_grid(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the entries with every fake-quantised weight rounded to the int8 grid it was trained on.
+    """Return the entries with every fake-quantized weight rounded to the int8 grid it was trained on.
 
     The training's forward pass only ever saw the weights on that grid, so this is what the network
-    computes. Rounded weights are float32; other entries are passed on as the same tensors.
+    computes. Rounded weights are float32; other entries are passed on as the same tensors. Raises
+    `CheckpointError` for scales that do not fit their weight.
     """
     result = dict(state_dict)
     for key in state_dict:
         module = key.removesuffix(".weight")
-        if module != key and _was_fake_quantised(state_dict, module):
+        if module != key and _was_fake_quantized(state_dict, module):
             scale = _weight_scale(state_dict, module)
             zero_point = state_dict.get(module + _WEIGHT + "zero_point", torch.zeros(1))
             result[key] = torch.fake_quantize_per_channel_affine(
@@ -69,20 +71,20 @@ def put_on_trained_grid(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def _was_fake_quantised(state_dict: Mapping[str, Tensor], module: str) -> bool:
+def _was_fake_quantized(state_dict: Mapping[str, Tensor], module: str) -> bool:
     """Tell whether a weight has a grid: switched on, and its observer, where there is one, saw the weight."""
     enabled = state_dict.get(module + _WEIGHT + "fake_quant_enabled")
     if enabled is None or not bool(enabled.any()) or module + _WEIGHT + "scale" not in state_dict:
         return False
-    smallest = state_dict.get(module + _WEIGHT + "activation_post_process.min_val")
-    return smallest is None or (smallest.numel() > 0 and bool(torch.isfinite(smallest).all()))
+    seen = state_dict.get(module + _WEIGHT + "activation_post_process.min_val")
+    return seen is None or (seen.numel() > 0 and bool(torch.isfinite(seen).all()))
 
 
 def _weight_scale(state_dict: Mapping[str, Tensor], module: str) -> Tensor:
-    """Return the trained step of every output channel, shape (C), float32.
+    """Return the trained scale of every output channel, shape (C), float32.
 
-    A tool that fuses may leave the observers of branches that are gone: then the steps are as many as
-    there are.
+    A tool that fuses may leave the observers of branches that are gone: then there are as many channels as
+    scales.
     """
     key = module + _WEIGHT + "scale"
     scale, weight = state_dict[key].float(), state_dict.get(module + ".weight")
@@ -96,9 +98,9 @@ def _weight_scale(state_dict: Mapping[str, Tensor], module: str) -> Tensor:
     return scale.reshape(-1).expand(channels).contiguous()
 
 
-def _observed(minimum: Tensor, maximum: Tensor | None) -> ActivationRange | None:
+def _observed(low: Tensor, high: Tensor | None) -> ActivationRange | None:
     """Return the range, or None for an observer that saw nothing (empty, or +inf and -inf)."""
-    if maximum is None or minimum.numel() != 1 or maximum.numel() != 1:
+    if high is None or low.numel() != 1 or high.numel() != 1:
         return None
-    low, high = float(minimum), float(maximum)
-    return ActivationRange(low, high) if math.isfinite(low) and math.isfinite(high) and low <= high else None
+    span = ActivationRange(float(low), float(high))
+    return span if math.isfinite(span.min) and math.isfinite(span.max) and span.min <= span.max else None

@@ -63,8 +63,8 @@ def as_source(given: NetworkInput, *, weights: Weights = "grid", name: str | Non
 def _in_memory(network: AetherNet, weights: Weights, name: str | None) -> NetworkSource:
     tensors = {key: tensor.detach().cpu().float() for key, tensor in network.state_dict().items()}
     content = safetensors.torch.save({key: tensor.contiguous() for key, tensor in tensors.items()})
-    # Loaded from those bytes, tensors are copies, in the order that a file has them in.
-    checkpoint = read_checkpoint(safetensors.torch.load(content), weights=weights)
+    # Loaded from those bytes and sorted, tensors are copies, in the order in which a file gives them.
+    checkpoint = read_checkpoint(dict(sorted(safetensors.torch.load(content).items())), weights=weights)
     if network.img_range != 1:  # no file can tell it
         told: Mapping[str, Any] = {**checkpoint.info.hyperparameters, "img_range": network.img_range}
         checkpoint = replace(checkpoint, info=replace(checkpoint.info, hyperparameters=told))

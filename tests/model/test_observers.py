@@ -42,7 +42,7 @@ def observed_activations() -> Any:
 
 
 def fbgemm() -> Any:
-    """Observers everywhere, nothing fake-quantised."""
+    """Observers everywhere, nothing fake-quantized."""
     return ao.get_default_qconfig("fbgemm")
 
 
@@ -69,7 +69,7 @@ def train_with(recipe: Callable[[], Any], *, fused: bool = False) -> Any:
 
 
 def output_with_float_activations(prepared: Any, x: Tensor) -> Tensor:
-    """What the training's forward pass computes when only the weights are fake-quantised."""
+    """What the training's forward pass computes when only the weights are fake-quantized."""
     for module in prepared.modules():
         observer: Any = getattr(module, "activation_post_process", None)
         if isinstance(observer, ao.FakeQuantize) and not hasattr(module, "fake_quant_enabled"):
