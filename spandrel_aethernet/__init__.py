@@ -12,21 +12,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .errors import (
-    AetherError,
-    ArgumentError,
-    CheckpointError,
-    EngineError,
-    ImageError,
-    MissingPackageError,
-    OnnxError,
-    OutputError,
-    missing_extras,
-)
-
 if TYPE_CHECKING:
     from .engines.build import build_engine
     from .engines.build_plan import BuildOptions
+    from .errors import (
+        AetherError,
+        ArgumentError,
+        CheckpointError,
+        EngineError,
+        ImageError,
+        MissingPackageError,
+        OnnxError,
+        OutputError,
+    )
     from .inference.upscale import upscale
     from .lint.linter import lint_onnx
     from .model.arch import AETHERNET_REGISTRY, AetherNetArch, install
@@ -79,6 +77,16 @@ __all__ = [
 _HOMES = {
     "engines.build": ("build_engine",),
     "engines.build_plan": ("BuildOptions",),
+    "errors": (
+        "AetherError",
+        "ArgumentError",
+        "CheckpointError",
+        "EngineError",
+        "ImageError",
+        "MissingPackageError",
+        "OnnxError",
+        "OutputError",
+    ),
     "inference.upscale": ("upscale",),
     "lint.linter": ("lint_onnx",),
     "model.arch": ("AETHERNET_REGISTRY", "AetherNetArch", "install"),
@@ -100,6 +108,8 @@ def __getattr__(name: str) -> object:
     home = next((module for module, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .errors import missing_extras
+
     with missing_extras():
         value: object = getattr(import_module(f".{home}", __name__), name)
     globals()[name] = value  # asked once

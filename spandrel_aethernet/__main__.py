@@ -1,7 +1,40 @@
-"""`python -m spandrel_aethernet` is the `aethernet` command."""
+"""The `aethernet` command, also as `python -m spandrel_aethernet`."""
 
+from __future__ import annotations
+
+import signal
 import sys
+from types import FrameType
 
-from .cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Run the command line and return its exit code; Ctrl-C at any time, imports included, gives 130."""
+    pressed = False
+
+    def cancel(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have it ignored
+        signal.signal(signal.SIGINT, cancel)
+    code = 1
+    try:
+        from .cli import main as run
+
+        code = run()
+    except BaseException:  # an extension that is being imported may turn KeyboardInterrupt into its own
+        if not pressed:
+            raise
+    finally:
+        # What the interpreter still does at its end can be cut short without a word.
+        if signal.getsignal(signal.SIGINT) is cancel:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if pressed and code:
+        print("aethernet: cancelled", file=sys.stderr)  # noqa: T201
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
