@@ -5,18 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ..onnx_model.graph import LintGraph
+from ..onnx_model.graph import OnnxGraph
+from ..onnx_model.infer_shapes import infer_shapes
 from ..onnx_model.nodes import Product
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
 
 NOMINAL_SIDE = 256
 """Height and width for which multiply-adds are counted, where the file leaves them open; the batch is 1."""
-
-_INFERENCE_LIMIT = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -57,13 +52,14 @@ class Coverage:
         return sum(self.by_kind.values(), Share())
 
 
-def int8_coverage(graph: LintGraph, float_nodes: Collection[str] = ()) -> Coverage:
+def int8_coverage(graph: OnnxGraph, float_nodes: Collection[str] = ()) -> Coverage:
     """Count the multiply-adds whose factors both come through DequantizeLinear.
 
     `float_nodes` names Q/DQ nodes for which TensorRT falls back to float; products they feed do not count
     as INT8. Axes that the file leaves open are taken as 1 for the batch and `NOMINAL_SIDE` elsewhere.
     """
-    shapes = _shapes(graph.model)
+    tensors = infer_shapes(graph.model, (1, NOMINAL_SIDE))
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
     by_kind: dict[str, Share] = {}
     unknown: list[str] = []
     for product in graph.products:
@@ -73,14 +69,14 @@ def int8_coverage(graph: LintGraph, float_nodes: Collection[str] = ()) -> Covera
             unknown.append(product.node.name)
             continue
         work = math.prod(output) * _work_per_value(product, data, weight)
-        sources = [*graph.dequantised_by(product.data), *graph.dequantised_by(product.weight)]
-        int8 = graph.is_quantised(product) and not any(node.name in float_nodes for node in sources)
+        sources = [*graph.dequantized_by(product.data), *graph.dequantized_by(product.weight)]
+        int8 = graph.is_quantized(product) and not any(node.name in float_nodes for node in sources)
         kind = _kind(product, weight)
         by_kind[kind] = by_kind.get(kind, Share()) + Share(1, int(int8), work, work * int8)
     return Coverage(by_kind, tuple(unknown))
 
 
-def uncounted(graph: LintGraph) -> Coverage:
+def uncounted(graph: OnnxGraph) -> Coverage:
     """Return the coverage of a graph whose shapes cannot be inferred."""
     return Coverage({}, tuple(product.node.name for product in graph.products))
 
@@ -97,30 +93,3 @@ def _work_per_value(product: Product, data: tuple[int, ...], weight: tuple[int, 
     if product.node.op == "Gemm":
         return data[0 if product.node.attributes.get("transA") else 1]
     return data[-1] if product.data == product.node.input(0) else weight[-1]
-
-
-def _shapes(model: ModelProto) -> dict[str, tuple[int, ...]]:
-    """Return the shapes that are known whole once the input's are, by ONNX's shape inference."""
-    from onnx import ModelProto, shape_inference
-
-    if model.ByteSize() > _INFERENCE_LIMIT:
-        return {}
-    sized = ModelProto()
-    sized.CopyFrom(model)
-    stored = {tensor.name: tuple(tensor.dims) for tensor in sized.graph.initializer}
-    del sized.graph.value_info[:]
-    for entry in sized.graph.output:
-        entry.type.tensor_type.ClearField("shape")
-    for entry in sized.graph.input:
-        for axis, dim in enumerate(entry.type.tensor_type.shape.dim):
-            if not dim.HasField("dim_value"):
-                dim.dim_value = NOMINAL_SIDE if axis else 1
-    try:
-        sized = shape_inference.infer_shapes(sized, data_prop=True)
-    except (shape_inference.InferenceError, RuntimeError, ValueError):  # a damaged file; its rules say how
-        return stored
-    for entry in (*sized.graph.input, *sized.graph.value_info, *sized.graph.output):
-        dims = entry.type.tensor_type.shape.dim
-        if entry.type.tensor_type.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
-            stored[entry.name] = tuple(dim.dim_value for dim in dims)
-    return stored

@@ -1,6 +1,6 @@
 """What an ONNX file must hold for TensorRT to run it as INT8: rules, findings, INT8 coverage.
 
-The rules are those of TensorRT's explicit quantisation. Each was tried on the parser and builder of TensorRT
+The rules are those of TensorRT's explicit quantization. Each was tried on the parser and builder of TensorRT
 for RTX 1.7; where that takes what the documentation refuses, the rule warns, and its docstring says so.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OnnxError
-from ..onnx_model.graph import LintGraph
+from ..onnx_model.graph import OnnxGraph
 from ..onnx_model.read import read_model
 from . import rules_file, rules_placement, rules_scales
 from .coverage import Coverage, int8_coverage, uncounted
@@ -24,7 +24,7 @@ RULES = (*rules_file.RULES, *rules_scales.RULES, *rules_placement.RULES)
 """Every rule but `rules_file.LAST_RULE`, in the order findings are listed."""
 
 _RUNS_IN_FLOAT = ("QDQ112", "QDQ206")
-"""Rules whose breach makes TensorRT run the product in float though both its factors are quantised."""
+"""Rules whose breach makes TensorRT run the product in float though both its factors are quantized."""
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,26 @@ class LintReport:
         return not self.findings
 
 
-def lint_file(path: Path) -> LintReport:
-    """Lint one ONNX file. Raises `OnnxError` for one that cannot be read whole."""
+def lint_onnx(source: str | Path | ModelProto) -> LintReport:
+    """Check an ONNX file, or a model that holds its tensors' data and is not changed.
+
+    Nodes inside the bodies of If and Loop are not looked at. Raises `OnnxError` for a file that cannot be
+    read whole and for a damaged model, `MissingPackageError` without the package `onnx`.
+
+        report = lint_onnx("model.onnx")
+        print(report.clean, report.coverage.total.ratio)
+    """
+    if not isinstance(source, str | Path):
+        return _lint_model(source)
+    path = Path(source)
     model = read_model(path)
     try:
-        return lint_model(model)
+        return _lint_model(model)
     except OnnxError as error:
-        raise OnnxError(f"{path}: {error}") from error
+        raise OnnxError(f"{path}: {error.message.sentence}", error.message.hint) from error
 
 
-def lint_model(model: ModelProto) -> LintReport:
-    """Lint a model, which is not changed and must hold its tensors' data.
-
-    Nodes inside the bodies of If and Loop are not looked at. Raises `OnnxError` for a damaged model.
-    """
+def _lint_model(model: ModelProto) -> LintReport:
     try:
         return _lint(model)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -78,7 +84,7 @@ def _lint(model: ModelProto) -> LintReport:
         from onnx.inliner import inline_local_functions
 
         model = inline_local_functions(model)
-    graph = LintGraph(model)
+    graph = OnnxGraph(model)
     findings = [finding for rule in RULES for finding in _apply(rule, graph)]
     invalid = _apply(rules_file.LAST_RULE, graph)
     if not any(finding.severity == "error" for finding in findings):
@@ -89,5 +95,11 @@ def _lint(model: ModelProto) -> LintReport:
     return LintReport(tuple(findings), coverage)
 
 
-def _apply(rule: Rule, graph: LintGraph) -> list[Finding]:
-    return [Finding(rule.id, rule.severity, hit.node, hit.message, rule.remedy) for hit in rule.check(graph)]
+def _apply(rule: Rule, graph: OnnxGraph) -> list[Finding]:
+    return [
+        Finding(rule.id, rule.severity, violation.node, violation.message, rule.remedy)
+        for violation in rule.check(graph)
+    ]
+
+
+lint_file = lint_model = lint_onnx  # until all callers have moved

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from ..onnx_model.graph import LintGraph
+    from ..onnx_model.graph import OnnxGraph
 
 Severity = Literal["error", "warning"]
 """`error`: TensorRT for RTX refuses to parse or build the file, or ONNX's own checker refuses it.
 `warning`: both take it, and it loses INT8, speed or accuracy."""
 
 
-class Hit(NamedTuple):
+class Violation(NamedTuple):
     """One place that breaks a rule: the node's name, and what was found there."""
 
     node: str
@@ -28,7 +28,7 @@ class Rule:
     id: str
     """Stable: scripts may rely on it."""
     severity: Severity
-    check: Callable[[LintGraph], Iterable[Hit]]
+    check: Callable[[OnnxGraph], Iterable[Violation]]
     """Returns every place that breaks the rule; its docstring says what is demanded and what was seen."""
     remedy: str
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..onnx_model.graph import LintGraph
+from ..onnx_model.graph import OnnxGraph
 from ..onnx_model.nodes import is_onnx_domain
-from .rule import Hit, Rule
+from .rule import Rule, Violation
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -17,16 +17,16 @@ _QDQ_OPSET, _AXIS_OPSET = 10, 13
 _CHECKER_LIMIT = 2**31 - 1
 
 
-def no_opset(graph: LintGraph) -> Iterator[Hit]:
+def no_opset(graph: OnnxGraph) -> Iterator[Violation]:
     """A file says which opset its operators are of.
 
     ONNX's checker and ONNX Runtime refuse a file that does not; TensorRT for RTX builds it.
     """
     if graph.opset is None:
-        yield Hit(graph.model.graph.name, "the file does not say which opset its operators are of")
+        yield Violation(graph.model.graph.name, "the file does not say which opset its operators are of")
 
 
-def old_opset(graph: LintGraph) -> Iterator[Hit]:
+def old_opset(graph: OnnxGraph) -> Iterator[Violation]:
     """Q/DQ nodes need opset 10, with a list of scales or an axis 13.
 
     ONNX's checker and ONNX Runtime refuse older ones; TensorRT for RTX builds them.
@@ -34,13 +34,13 @@ def old_opset(graph: LintGraph) -> Iterator[Hit]:
     for part in graph.qdq:
         needed = _AXIS_OPSET if part.per_channel or "axis" in part.node.attributes else _QDQ_OPSET
         if graph.opset is not None and graph.opset < needed:
-            yield Hit(part.node.name, f"it needs opset {needed}, the file is of opset {graph.opset}")
+            yield Violation(part.node.name, f"it needs opset {needed}, the file is of opset {graph.opset}")
 
 
-def invalid(graph: LintGraph) -> Iterator[Hit]:
+def invalid(graph: OnnxGraph) -> Iterator[Violation]:
     """ONNX's own checker takes the file, unless opset or IR version are later than it knows."""
     if said := checker_says(graph.model):
-        yield Hit(graph.model.graph.name, f"ONNX's checker says: {said}")
+        yield Violation(graph.model.graph.name, f"ONNX's checker says: {said}")
 
 
 def checker_says(model: ModelProto) -> str | None:

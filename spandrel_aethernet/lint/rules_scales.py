@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..onnx_model.graph import LintGraph
+from ..onnx_model.graph import OnnxGraph
 from ..onnx_model.nodes import Constant, QdqNode
-from .rule import Hit, Rule
+from .rule import Rule, Violation
 
 _FP16_SCALES = 19
 """The first opset whose QuantizeLinear takes float16."""
@@ -19,26 +19,26 @@ _TAKEN_FOR_INT8 = ("UINT8", "INT4")
 _HALF = ("FLOAT16", "BFLOAT16")
 
 
-def asymmetric(graph: LintGraph) -> Iterator[Hit]:
+def asymmetric(graph: OnnxGraph) -> Iterator[Violation]:
     """Zero points are 0: the parser says "Non-zero zero point is not supported"."""
     for part in graph.qdq:
         wrong = _nonzero(part.zero_point)
         if part.stored == "INT8" and wrong:
-            yield Hit(part.node.name, f"its zero point is {wrong[0]}, not 0")
+            yield Violation(part.node.name, f"its zero point is {wrong[0]}, not 0")
 
 
-def other_type(graph: LintGraph) -> Iterator[Hit]:
-    """The quantised type is int8.
+def other_type(graph: OnnxGraph) -> Iterator[Violation]:
+    """The quantized type is int8.
 
     uint8 weights, uint8 with a zero point other than 0, and 16-bit types are refused by the parser,
     FP8 by the builder for GPUs before Ada.
     """
     for part in graph.qdq:
         if part.stored not in (None, "INT8", "INT32") and not _is_taken_for_int8(part):
-            yield Hit(part.node.name, f"its quantised type is {part.stored}, not INT8")
+            yield Violation(part.node.name, f"its quantized type is {part.stored}, not INT8")
 
 
-def taken_for_int8(graph: LintGraph) -> Iterator[Hit]:
+def taken_for_int8(graph: OnnxGraph) -> Iterator[Violation]:
     """uint8 with zero point 0, or with none at all, is built as int8, so that values above 127 are cut off.
 
     The documentation says that uint8 is refused. 4-bit weights are built too, but not as INT8 weights.
@@ -46,29 +46,35 @@ def taken_for_int8(graph: LintGraph) -> Iterator[Hit]:
     for part in graph.qdq:
         if not _is_taken_for_int8(part):
             continue
-        if part.quantises and not part.node.input(2):
-            yield Hit(part.node.name, "it has no zero point, which makes its quantised type UINT8, not INT8")
+        if part.quantizes and not part.node.input(2):
+            yield Violation(
+                part.node.name, "it has no zero point, which makes its quantized type UINT8, not INT8"
+            )
         else:
-            yield Hit(part.node.name, f"its quantised type is {part.stored}, which TensorRT does not keep")
+            yield Violation(
+                part.node.name, f"its quantized type is {part.stored}, which TensorRT does not keep"
+            )
 
 
-def int32(graph: LintGraph) -> Iterator[Hit]:
-    """A bias stays a float: the parser refuses a DequantizeLinear of int32, as others quantise it."""
+def int32(graph: OnnxGraph) -> Iterator[Violation]:
+    """A bias stays a float: the parser refuses a DequantizeLinear of int32, as others quantize it."""
     for part in graph.qdq:
         if part.stored == "INT32":
-            yield Hit(part.node.name, "it dequantises INT32, as for a bias")
+            yield Violation(part.node.name, "it dequantizes INT32, as for a bias")
 
 
-def not_positive(graph: LintGraph) -> Iterator[Hit]:
+def not_positive(graph: OnnxGraph) -> Iterator[Violation]:
     """Scales are above 0: the parser refuses 0, negative numbers and NaN ("must all be positive")."""
     for part in graph.qdq:
         if part.scale and part.scale.value is not None:
             wrong = part.scale.value[~(part.scale.value > 0)]
             if wrong.size:
-                yield Hit(part.node.name, f"{_of(wrong.size, part.scale)} not positive: {wrong.flat[0]:g}")
+                yield Violation(
+                    part.node.name, f"{_of(wrong.size, part.scale)} not positive: {wrong.flat[0]:g}"
+                )
 
 
-def infinite(graph: LintGraph) -> Iterator[Hit]:
+def infinite(graph: OnnxGraph) -> Iterator[Violation]:
     """Scales are finite: an engine is built with an infinite one, and computes NaN."""
     for part in graph.qdq:
         if (
@@ -76,18 +82,18 @@ def infinite(graph: LintGraph) -> Iterator[Hit]:
             and part.scale.value is not None
             and (count := int(np.isposinf(part.scale.value).sum()))
         ):
-            yield Hit(part.node.name, f"{_of(count, part.scale)} infinite")
+            yield Violation(part.node.name, f"{_of(count, part.scale)} infinite")
 
 
-def computed_scale(graph: LintGraph) -> Iterator[Hit]:
+def computed_scale(graph: OnnxGraph) -> Iterator[Violation]:
     """Scales are known before the network runs: the parser crashes on one computed from the input."""
     for part in graph.qdq:
         maker = graph.maker(part.node.input(1))
         if not graph.is_fixed(part.node.input(1)) and not (maker and maker.op == "DynamicQuantizeLinear"):
-            yield Hit(part.node.name, "its scale is computed while the network runs")
+            yield Violation(part.node.name, "its scale is computed while the network runs")
 
 
-def scale_count(graph: LintGraph) -> Iterator[Hit]:
+def scale_count(graph: OnnxGraph) -> Iterator[Violation]:
     """A weight has one scale, or as many as channels: the parser compares both counts."""
     for part in graph.qdq:
         shape = graph.shape(part.node.input(0))
@@ -95,37 +101,39 @@ def scale_count(graph: LintGraph) -> Iterator[Hit]:
             continue
         count, axis = part.scale.shape[0], part.axis
         if not -len(shape) <= axis < len(shape):
-            yield Hit(part.node.name, f"its scales run along axis {axis} of a weight of shape {shape}")
+            yield Violation(part.node.name, f"its scales run along axis {axis} of a weight of shape {shape}")
         elif count not in (1, shape[axis]):
-            yield Hit(part.node.name, f"it has {count} scales for the {shape[axis]} channels of axis {axis}")
+            yield Violation(
+                part.node.name, f"it has {count} scales for the {shape[axis]} channels of axis {axis}"
+            )
 
 
-def zero_point_count(graph: LintGraph) -> Iterator[Hit]:
+def zero_point_count(graph: OnnxGraph) -> Iterator[Violation]:
     """There are as many zero points as scales: the parser demands "the same volume"."""
     for part in graph.qdq:
         if part.scale and part.zero_point:
             scales, zero_points = (int(np.prod(entry.shape)) for entry in (part.scale, part.zero_point))
             if scales != zero_points:
-                yield Hit(part.node.name, f"it has {zero_points} zero points for {scales} scales")
+                yield Violation(part.node.name, f"it has {zero_points} zero points for {scales} scales")
 
 
-def zero_point_type(graph: LintGraph) -> Iterator[Hit]:
-    """The zero point has the quantised type: ONNX's checker refuses others, TensorRT for RTX builds."""
+def zero_point_type(graph: OnnxGraph) -> Iterator[Violation]:
+    """The zero point has the quantized type: ONNX's checker refuses others, TensorRT for RTX builds."""
     for part in graph.qdq:
         given = graph.type_of(part.node.input(2))
         if given and part.stored and given != part.stored:
-            yield Hit(part.node.name, f"its zero point is {given}, what it dequantises {part.stored}")
+            yield Violation(part.node.name, f"its zero point is {given}, what it dequantizes {part.stored}")
 
 
-def blocked(graph: LintGraph) -> Iterator[Hit]:
-    """int8 is quantised whole or by channels: the builder refuses blocks of it."""
+def blocked(graph: OnnxGraph) -> Iterator[Violation]:
+    """int8 is quantized whole or by channels: the builder refuses blocks of it."""
     for part in graph.qdq:
         size = part.node.attributes.get("block_size")
         if size and part.stored == "INT8":
-            yield Hit(part.node.name, f"it has a scale for each block of {size}")
+            yield Violation(part.node.name, f"it has a scale for each block of {size}")
 
 
-def per_channel_activation(graph: LintGraph) -> Iterator[Hit]:
+def per_channel_activation(graph: OnnxGraph) -> Iterator[Violation]:
     """An activation has one scale, a scalar.
 
     The documentation says that others are refused. TensorRT for RTX builds them, and then runs the
@@ -133,12 +141,12 @@ def per_channel_activation(graph: LintGraph) -> Iterator[Hit]:
     """
     for part in graph.qdq:
         if part.per_channel and not part.of_constant and part.scale:
-            yield Hit(
-                part.node.name, f"it quantises an activation with a list of {part.scale.shape[0]} scales"
+            yield Violation(
+                part.node.name, f"it quantizes an activation with a list of {part.scale.shape[0]} scales"
             )
 
 
-def half_scale(graph: LintGraph) -> Iterator[Hit]:
+def half_scale(graph: OnnxGraph) -> Iterator[Violation]:
     """float16 scales need opset 19.
 
     ONNX's checker and ONNX Runtime refuse older files; TensorRT for RTX builds them.
@@ -147,11 +155,11 @@ def half_scale(graph: LintGraph) -> Iterator[Hit]:
         return
     for part in graph.qdq:
         if part.scale and part.scale.type in _HALF:
-            yield Hit(part.node.name, f"its scale is {part.scale.type} at opset {graph.opset}")
+            yield Violation(part.node.name, f"its scale is {part.scale.type} at opset {graph.opset}")
 
 
 def _is_taken_for_int8(part: QdqNode) -> bool:
-    if part.stored == "UINT8" and part.of_constant and not part.quantises:
+    if part.stored == "UINT8" and part.of_constant and not part.quantizes:
         return False
     return part.stored in _TAKEN_FOR_INT8 and not _nonzero(part.zero_point)
 
@@ -169,8 +177,8 @@ def _of(count: int, scale: Constant) -> str:
     return f"{count} of its {total} scales {'is' if count == 1 else 'are'}"
 
 
-_SYMMETRIC = "quantise symmetrically: zero point 0, scale = max(|min|, |max|) / 127"
-_INT8 = "quantise to int8, with an int8 zero point of 0"
+_SYMMETRIC = "quantize symmetrically: zero point 0, scale = max(|min|, |max|) / 127"
+_INT8 = "quantize to int8, with an int8 zero point of 0"
 _POSITIVE = "give a small positive scale instead: a channel of zeros needs one too"
 
 RULES = (
@@ -183,7 +191,7 @@ RULES = (
     Rule("QDQ107", "error", computed_scale, "store the scale in the file: calibrate it beforehand"),
     Rule("QDQ108", "error", scale_count, "give one scale for each output channel, along the weight's axis"),
     Rule("QDQ109", "error", zero_point_count, "give zero points of the scales' shape"),
-    Rule("QDQ110", "error", zero_point_type, "give zero points of the quantised type"),
+    Rule("QDQ110", "error", zero_point_type, "give zero points of the quantized type"),
     Rule("QDQ111", "error", blocked, "give one scale for each output channel"),
     Rule("QDQ112", "warning", per_channel_activation, "give the activation one scalar scale"),
     Rule("QDQ113", "error", half_scale, "export with opset 19 or later, or keep the scales in float32"),

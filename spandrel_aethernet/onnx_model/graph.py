@@ -23,7 +23,7 @@ _PRODUCTS = ("Conv", "MatMul", "Gemm")
 _UINT8 = 2
 
 
-class LintGraph:
+class OnnxGraph:
     """The main graph of a model. Q/DQ nodes inside the bodies of If and Loop are not seen."""
 
     def __init__(self, model: ModelProto) -> None:
@@ -87,15 +87,15 @@ class LintGraph:
                 else:
                     yield node, slot
 
-    def dequantised_by(self, tensor: str) -> list[Node]:
+    def dequantized_by(self, tensor: str) -> list[Node]:
         """Return the DequantizeLinear nodes all values of a tensor come from; none if some do not."""
         sources = self.sources(tensor)
         found = [node for node in sources if node and node.op == "DequantizeLinear"]
         return found if len(found) == len(sources) else []
 
-    def is_quantised(self, product: Product) -> bool:
+    def is_quantized(self, product: Product) -> bool:
         """Tell whether both factors of a product come through DequantizeLinear."""
-        return bool(self.dequantised_by(product.data) and self.dequantised_by(product.weight))
+        return bool(self.dequantized_by(product.data) and self.dequantized_by(product.weight))
 
     def shape(self, tensor: str) -> tuple[int, ...] | None:
         """Return the shape of a stored tensor, also behind Q/DQ, Identity and Transpose."""
@@ -136,10 +136,10 @@ class LintGraph:
         return types
 
     def _qdq(self, node: Node) -> QdqNode:
-        quantised = node.outputs[0] if node.op == "QuantizeLinear" else node.input(0)
+        quantized = node.outputs[0] if node.op == "QuantizeLinear" else node.input(0)
         return QdqNode(
             node,
-            stored=self.type_of(quantised) or self.type_of(node.input(2)),
+            stored=self.type_of(quantized) or self.type_of(node.input(2)),
             of_constant=self.is_fixed(node.input(0)),
             scale=self.stored.get(node.input(1)),
             zero_point=self.stored.get(node.input(2)),

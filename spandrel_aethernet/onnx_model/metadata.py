@@ -1,24 +1,28 @@
-"""What an exported file says of itself."""
+"""What an exported model says of itself."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
 
-import onnx
+from ..errors import ArgumentError, OnnxError
+from ..shapes import Profile, Range
 
-from ..shapes import Profile, Span
-from .read import read_model
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+FROM_QAT, CALIBRATED = "learned", "calibrated"
+"""How files say where the range of an int8 input is from."""
 
 _KEY = "spandrel_aethernet"
+_FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Written as one JSON document under the key `spandrel_aethernet` of the file's metadata."""
+    """Written as one JSON document under the key `spandrel_aethernet` of the model's metadata."""
 
     package_version: str
     source: str
@@ -31,38 +35,44 @@ class Metadata:
     channels: int
     precision: str
     preset: str | None
-    """Which operators are INT8 (a key of `PRESETS`), None for a float file."""
+    """Which operators are INT8 (a key of `PRESETS`), None for a float model."""
     profile: Profile
     input_ranges: Mapping[str, str]
-    """Each operator with an int8 input: `learned` or `calibrated`."""
+    """Each operator with an int8 input: `FROM_QAT` or `CALIBRATED`."""
     float_operators: Sequence[str]
-    """The convolutions and products of an INT8 file that stay float."""
+    """The convolutions and products of an INT8 model that stay float."""
 
 
 def describe(metadata: Metadata) -> dict[str, Any]:
-    """Return the metadata as a JSON-ready document."""
-    spans = {axis: str(span) for axis, span in vars(metadata.profile).items()}
-    return {**asdict(metadata), "profile": spans}
+    """Return the metadata as a JSON-ready document, without the number of the format."""
+    return {**asdict(metadata), "profile": metadata.profile.describe()}
 
 
-def write_metadata(model: onnx.ModelProto, metadata: Metadata) -> None:
-    """Add the metadata to a model, in place of what it had under that key."""
-    document = describe(metadata)
+def write_metadata(model: ModelProto, metadata: Metadata) -> None:
+    """Add the metadata to `model` itself, in place of what it had under that key."""
+    from onnx.helper import set_model_props
+
+    document = {"format": _FORMAT, **describe(metadata)}
     kept = {prop.key: prop.value for prop in model.metadata_props if prop.key != _KEY}
-    onnx.helper.set_model_props(model, {**kept, _KEY: json.dumps(document)})
+    set_model_props(model, {**kept, _KEY: json.dumps(document)})
 
 
-def read_metadata(path: Path) -> Metadata | None:
-    """Return the metadata of an ONNX file, or None for one that this package did not write.
+def read_metadata(model: ModelProto) -> Metadata | None:
+    """Return a model's metadata, or None for a model that this package did not write.
 
-    Raises `OnnxError` (see `read_model`).
+    Unknown keys are ignored. Raises `OnnxError` for metadata that are damaged, or lack a key, which is named.
     """
-    model = read_model(path)
-    document: dict[str, Any] | None = next(
-        (json.loads(prop.value) for prop in model.metadata_props if prop.key == _KEY), None
-    )
-    if document is None:
+    text = next((prop.value for prop in model.metadata_props if prop.key == _KEY), None)
+    if text is None:
         return None
-    spans: dict[str, Span] = {axis: Span.parse(text, axis) for axis, text in document["profile"].items()}
-    fields: dict[str, Any] = {**document, "profile": Profile(**spans)}
-    return Metadata(**fields)
+    try:
+        document: dict[str, Any] = dict(json.loads(text))
+        known = {field.name: document[field.name] for field in fields(Metadata)}
+        axes: dict[str, Any] = {
+            field.name: Range.parse(known["profile"][field.name], field.name) for field in fields(Profile)
+        }
+    except KeyError as error:
+        raise OnnxError(f"the metadata {_KEY} lack {error.args[0]}: export the model again") from error
+    except (ArgumentError, AttributeError, TypeError, ValueError) as error:
+        raise OnnxError(f"the metadata {_KEY} are damaged: export the model again") from error
+    return Metadata(**{**known, "profile": Profile(**axes)})

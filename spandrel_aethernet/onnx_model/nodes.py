@@ -62,7 +62,7 @@ class QdqNode:
 
     node: Node
     stored: str | None
-    """ONNX's name of its quantised type, None if nothing tells."""
+    """ONNX's name of its quantized type, None if nothing tells."""
     of_constant: bool
     """Whether what it works on is known before the network runs: a weight."""
     scale: Constant | None
@@ -70,7 +70,7 @@ class QdqNode:
     zero_point: Constant | None
 
     @property
-    def quantises(self) -> bool:
+    def quantizes(self) -> bool:
         """Whether it is the QuantizeLinear."""
         return self.node.op == "QuantizeLinear"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import OnnxError
+from ..errors import OnnxError, missing_extras
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto
@@ -16,9 +16,11 @@ def read_model(path: Path) -> ModelProto:
     """Read an ONNX file and the tensors it keeps in files beside it.
 
     Raises `OnnxError`, its sentence starting with the path, for a file that is not there, truncated or
-    no ONNX model, and for external data that is missing, too short or outside the file's folder.
+    no ONNX model, and for external data that is missing, too short or outside the file's folder;
+    `MissingPackageError` without the package `onnx`.
     """
-    model = _parse(path, _content(path))
+    with missing_extras():
+        model = _parse(path, _content(path))
     external = [tensor for tensor in _tensors(model.graph) if tensor.data_location == tensor.EXTERNAL]
     for tensor in external:
         _load_external(path, tensor)

@@ -42,23 +42,23 @@ class Draft:
         """Add an initializer of random floats."""
         return self.constant(self._numbers.normal(size=shape), self.dtype)
 
-    def quantise(self, x: str, scale: Any = 0.02, zero: Any = INT8_ZERO, **attributes: Any) -> str:
+    def quantize(self, x: str, scale: Any = 0.02, zero: Any = INT8_ZERO, **attributes: Any) -> str:
         """Add QuantizeLinear; a `zero` of None leaves the zero point out."""
         return self._linear("QuantizeLinear", x, scale, zero, attributes)
 
-    def dequantise(self, x: str, scale: Any = 0.02, zero: Any = INT8_ZERO, **attributes: Any) -> str:
+    def dequantize(self, x: str, scale: Any = 0.02, zero: Any = INT8_ZERO, **attributes: Any) -> str:
         """Add DequantizeLinear; a `zero` of None leaves the zero point out."""
         return self._linear("DequantizeLinear", x, scale, zero, attributes)
 
     def qdq(self, x: str, scale: Any = 0.02, zero: Any = INT8_ZERO, **attributes: Any) -> str:
         """Add a pair."""
-        return self.dequantise(self.quantise(x, scale, zero, **attributes), scale, zero, **attributes)
+        return self.dequantize(self.quantize(x, scale, zero, **attributes), scale, zero, **attributes)
 
     def weight(self, shape: Sequence[int], axis: int = 0, *, scale: Any = None, zero: Any = "zeros") -> str:
         """Add an int8 weight with one scale for each channel of `axis`."""
         scale = np.full(shape[axis], 0.01) if scale is None else scale
         zero = np.zeros(np.shape(scale), np.int8) if isinstance(zero, str) else zero
-        return self.dequantise(self.int8(*shape), scale, zero, axis=axis)
+        return self.dequantize(self.int8(*shape), scale, zero, axis=axis)
 
     def conv(self, x: str, weight: str | None = None, bias: str | None = None) -> str:
         """Add a Conv of 3x3, 8 to 16 channels unless its weight says otherwise."""

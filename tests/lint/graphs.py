@@ -19,19 +19,19 @@ def filled(value: float, *, at: int = 3) -> NDArray[Any]:
 
 
 def convolution(*, opset: int | None = 17, dtype: type[np.floating] = np.float32, **pair: Any) -> ModelProto:
-    """Return a quantised Conv whose input's pair is made with `pair`."""
+    """Return a quantized Conv whose input's pair is made with `pair`."""
     draft = Draft(dtype)
     return draft.model(draft.conv(draft.qdq("input", **pair), bias=draft.floats(OUT)), opset)
 
 
 def convolution_with(**weight: Any) -> ModelProto:
-    """Return a quantised Conv whose weight is made with `weight`."""
+    """Return a quantized Conv whose weight is made with `weight`."""
     draft = Draft()
     return draft.model(draft.conv(draft.qdq("input"), draft.weight((OUT, IN, 3, 3), **weight)))
 
 
 def product(axis: int, *, left: bool = False) -> ModelProto:
-    """Return a quantised MatMul with the weight's scales along `axis`."""
+    """Return a quantized MatMul with the weight's scales along `axis`."""
     draft = Draft()
     if left:
         flat = draft.node("Reshape", "input", draft.constant([1, 1, 64, -1], np.int64))
@@ -40,7 +40,7 @@ def product(axis: int, *, left: bool = False) -> ModelProto:
 
 
 def gemm(axis: int, *, transposed: bool) -> ModelProto:
-    """Return a quantised Gemm."""
+    """Return a quantized Gemm."""
     draft = Draft()
     flat = draft.node("Flatten", draft.node("GlobalAveragePool", "input"))
     shape = (OUT, IN) if transposed else (IN, OUT)
@@ -60,7 +60,7 @@ def feed_forward() -> ModelProto:
 
 
 def moved(op: str, *constants: Any, channels: int = IN, **attributes: Any) -> ModelProto:
-    """Return a quantised Conv with an operator between its input's pair and itself."""
+    """Return a quantized Conv with an operator between its input's pair and itself."""
     draft = Draft()
     inputs = [draft.constant(constant) for constant in constants]
     x = draft.node(op, draft.qdq("input"), *inputs, **attributes)
@@ -70,21 +70,21 @@ def moved(op: str, *constants: Any, channels: int = IN, **attributes: Any) -> Mo
 def moved_while_int8() -> ModelProto:
     """Return a MatMul with a Transpose inside its input's pair, and one after its weight."""
     draft = Draft()
-    x = draft.dequantise(draft.rows(draft.quantise("input")))
+    x = draft.dequantize(draft.rows(draft.quantize("input")))
     return draft.model(
         draft.node("MatMul", x, draft.node("Transpose", draft.weight((OUT, IN), 0), perm=[1, 0]))
     )
 
 
 def both_ends() -> ModelProto:
-    """Return a Conv whose output is quantised too, as ONNX Runtime wants it, and then added to a constant."""
+    """Return a Conv whose output is quantized too, as ONNX Runtime wants it, and then added to a constant."""
     draft = Draft()
     made = draft.qdq(draft.conv(draft.qdq("input")))
     return draft.model(draft.node("Add", made, draft.floats(1, OUT, 1, 1)))
 
 
 def float_weight_with_pair() -> ModelProto:
-    """Return a Conv whose weight is stored as floats and quantised by a pair of its own."""
+    """Return a Conv whose weight is stored as floats and quantized by a pair of its own."""
     draft = Draft()
     weight = draft.qdq(draft.floats(OUT, IN, 3, 3), filled(0.01), np.zeros(OUT, np.int8), axis=0)
     return draft.model(draft.conv(draft.qdq("input"), weight))
@@ -96,7 +96,7 @@ def skipped_branch() -> ModelProto:
 
 
 def residual(*, branch: bool) -> ModelProto:
-    """Return a Conv in a residual sum whose skipped branch is quantised, the other one too if asked."""
+    """Return a Conv in a residual sum whose skipped branch is quantized, the other one too if asked."""
     draft = Draft()
     shared = draft.qdq("input")
     made = draft.conv(shared, draft.weight((IN, IN, 3, 3)))
@@ -104,76 +104,76 @@ def residual(*, branch: bool) -> ModelProto:
 
 
 def depthwise() -> ModelProto:
-    """Return a quantised Conv with a channel a group."""
+    """Return a quantized Conv with a channel a group."""
     draft = Draft()
     made = draft.node("Conv", draft.qdq("input"), draft.weight((IN, 1, 3, 3)), group=IN, pads=[1] * 4)
     return draft.model(made)
 
 
-def unquantised() -> ModelProto:
+def unquantized() -> ModelProto:
     """Return a float Conv."""
     draft = Draft()
     return draft.model(draft.conv("input", draft.floats(OUT, IN, 3, 3)))
 
 
 def constants_of_nodes() -> ModelProto:
-    """Return a quantised Conv whose scales and weight are outputs of Constant nodes."""
+    """Return a quantized Conv whose scales and weight are outputs of Constant nodes."""
     draft = Draft()
     scale = draft.node("Constant", value_float=0.02)
     none: NDArray[np.int8] = np.zeros((), np.int8)
     ones: NDArray[np.int8] = np.ones((OUT, IN, 3, 3), np.int8)
     zero, steps = (draft.node("Constant", value=numpy_helper.from_array(value)) for value in (none, ones))
-    return draft.model(draft.conv(draft.qdq("input", scale, zero), draft.dequantise(steps, scale, zero)))
+    return draft.model(draft.conv(draft.qdq("input", scale, zero), draft.dequantize(steps, scale, zero)))
 
 
 def other_weight_type(name: str) -> ModelProto:
-    """Return a MatMul, opset 21, whose weight is stored as another quantised type."""
+    """Return a MatMul, opset 21, whose weight is stored as another quantized type."""
     draft = Draft()
     number = TensorProto.DataType.Value(name)
     steps = helper.make_tensor("steps", number, (IN, OUT), [0] * (IN * OUT))
     zeros = helper.make_tensor("zeros", number, (OUT,), [0] * OUT)
     draft.constants += [steps, zeros]
-    weight = draft.dequantise("steps", filled(0.01), "zeros", axis=1)
+    weight = draft.dequantize("steps", filled(0.01), "zeros", axis=1)
     return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), weight), 21)
 
 
-def quantised_bias(dtype: type[np.integer]) -> ModelProto:
-    """Return a quantised Conv whose bias is stored as integers."""
+def quantized_bias(dtype: type[np.integer]) -> ModelProto:
+    """Return a quantized Conv whose bias is stored as integers."""
     draft = Draft()
-    bias = draft.dequantise(draft.constant(np.arange(OUT), dtype), 2e-4, None)
+    bias = draft.dequantize(draft.constant(np.arange(OUT), dtype), 2e-4, None)
     return draft.model(draft.conv(draft.qdq("input"), bias=bias))
 
 
 def computed_scale() -> ModelProto:
-    """Return a quantised Conv whose input's scale is measured while the network runs."""
+    """Return a quantized Conv whose input's scale is measured while the network runs."""
     draft = Draft()
     largest = draft.node("ReduceMax", draft.node("Abs", "input"), keepdims=0)
     scale = draft.node("Div", largest, draft.constant(127, np.float32))
     return draft.model(draft.conv(draft.qdq("input", scale)))
 
 
-def mixed_zero_points(quantise: Any, dequantise: Any) -> ModelProto:
-    """Return a quantised Conv, the two nodes of whose input's pair have different zero points."""
+def mixed_zero_points(quantize: Any, dequantize: Any) -> ModelProto:
+    """Return a quantized Conv, the two nodes of whose input's pair have different zero points."""
     draft = Draft()
-    return draft.model(draft.conv(draft.dequantise(draft.quantise("input", zero=quantise), zero=dequantise)))
+    return draft.model(draft.conv(draft.dequantize(draft.quantize("input", zero=quantize), zero=dequantize)))
 
 
 def blocked_weight() -> ModelProto:
     """Return a MatMul, opset 21, whose int8 weight has a scale for each four rows."""
     draft = Draft()
     scales = np.full((2, OUT), 0.01)
-    weight = draft.dequantise(draft.int8(IN, OUT), scales, np.zeros((2, OUT), np.int8), axis=0, block_size=4)
+    weight = draft.dequantize(draft.int8(IN, OUT), scales, np.zeros((2, OUT), np.int8), axis=0, block_size=4)
     return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), weight), 21)
 
 
 def int8_constant_behind(op: str, **attributes: Any) -> ModelProto:
-    """Return a MatMul whose int8 weight goes through an operator before it is dequantised."""
+    """Return a MatMul whose int8 weight goes through an operator before it is dequantized."""
     draft = Draft()
     if op == "Transpose":
         steps = draft.node(op, draft.int8(OUT, IN), **attributes)
     else:
         steps = draft.node(op, draft.int8(IN, OUT // 2), draft.int8(IN, OUT // 2), **attributes)
-    weight = draft.dequantise(steps, filled(0.01), np.zeros(OUT, np.int8), axis=1)
+    weight = draft.dequantize(steps, filled(0.01), np.zeros(OUT, np.int8), axis=1)
     return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), weight))
 
 
@@ -181,8 +181,8 @@ def dangling(*, to_output: bool) -> ModelProto:
     """Return a Conv beside a QuantizeLinear that nothing reads, or that the network gives out."""
     draft = Draft()
     if to_output:
-        return draft.model(draft.quantise(draft.conv(draft.qdq("input"))), types=("FLOAT", "INT8"))
-    draft.quantise(draft.node("Relu", "input"))
+        return draft.model(draft.quantize(draft.conv(draft.qdq("input"))), types=("FLOAT", "INT8"))
+    draft.quantize(draft.node("Relu", "input"))
     return draft.model(draft.conv(draft.qdq("input")))
 
 
@@ -190,23 +190,23 @@ def cast_to_int8() -> ModelProto:
     """Return a Conv whose input is rounded by a Cast instead of QuantizeLinear."""
     draft = Draft()
     steps = draft.node("Cast", "input", to=TensorProto.INT8)
-    return draft.model(draft.conv(draft.dequantise(steps)))
+    return draft.model(draft.conv(draft.dequantize(steps)))
 
 
 def int8_input() -> ModelProto:
     """Return a Conv of a network that is given int8."""
     draft = Draft()
-    return draft.model(draft.conv(draft.dequantise("input")), types=("INT8", "FLOAT"))
+    return draft.model(draft.conv(draft.dequantize("input")), types=("INT8", "FLOAT"))
 
 
 def two_scales() -> ModelProto:
     """Return a Conv, the two nodes of whose input's pair have different scales."""
     draft = Draft()
-    return draft.model(draft.conv(draft.dequantise(draft.quantise("input"), 0.03)))
+    return draft.model(draft.conv(draft.dequantize(draft.quantize("input"), 0.03)))
 
 
 def one_side(*, weight: bool, conv: bool = True) -> ModelProto:
-    """Return a Conv or MatMul with only its weight or only its input quantised."""
+    """Return a Conv or MatMul with only its weight or only its input quantized."""
     draft = Draft()
     shape, axis = ((OUT, IN, 3, 3), 0) if conv else ((IN, OUT), 1)
     x = "input" if conv else draft.rows()
@@ -216,18 +216,18 @@ def one_side(*, weight: bool, conv: bool = True) -> ModelProto:
 
 
 def outputs_only() -> ModelProto:
-    """Return a float Conv whose output is quantised."""
+    """Return a float Conv whose output is quantized."""
     draft = Draft()
     return draft.model(draft.node("Relu", draft.qdq(draft.conv("input", draft.floats(OUT, IN, 3, 3)))))
 
 
 def around_softmax() -> ModelProto:
-    """Return a quantised Conv, and a Softmax whose input is quantised."""
+    """Return a quantized Conv, and a Softmax whose input is quantized."""
     draft = Draft()
     return draft.model(draft.conv(draft.qdq(draft.node("Softmax", draft.qdq(draft.node("Relu", "input"))))))
 
 
-def quantised_twice(second: float) -> ModelProto:
+def quantized_twice(second: float) -> ModelProto:
     """Return two Convs of one tensor, each with a pair of its own."""
     draft = Draft()
     sides = (draft.conv(draft.qdq("input", scale)) for scale in (0.02, second))
@@ -235,16 +235,16 @@ def quantised_twice(second: float) -> ModelProto:
 
 
 def integer_operator(op: str) -> ModelProto:
-    """Return a graph around an operator that is quantised by itself."""
+    """Return a graph around an operator that is quantized by itself."""
     draft = Draft()
     if op == "DynamicQuantizeLinear":
         draft.nodes.append(helper.make_node(op, ["input"], ["steps", "scale", "zero"], name=op))
-        return draft.model(draft.node("Relu", draft.dequantise("steps", "scale", "zero")))
-    steps, weight = draft.quantise(draft.rows()), draft.int8(IN, OUT)
+        return draft.model(draft.node("Relu", draft.dequantize("steps", "scale", "zero")))
+    steps, weight = draft.quantize(draft.rows()), draft.int8(IN, OUT)
     if op == "MatMulInteger":
         return draft.model(draft.node("Cast", draft.node(op, steps, weight), to=TensorProto.FLOAT))
     scale, zero = draft.constant(0.02, np.float32), draft.constant(INT8_ZERO)
-    return draft.model(draft.dequantise(draft.node(op, steps, scale, zero, weight, scale, zero, scale, zero)))
+    return draft.model(draft.dequantize(draft.node(op, steps, scale, zero, weight, scale, zero, scale, zero)))
 
 
 def half_body_with_float_scale() -> ModelProto:

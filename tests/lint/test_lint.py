@@ -63,7 +63,7 @@ def test_a_finding_names_node_fault_and_remedy() -> None:
     (first, _) = lint_model(convolution(zero=np.int8(3))).findings
     assert (first.rule, first.severity, first.node) == ("QDQ101", "error", "QuantizeLinear_0")
     assert first.message == "its zero point is 3, not 0"
-    assert first.remedy.startswith("quantise symmetrically")
+    assert first.remedy.startswith("quantize symmetrically")
 
 
 def test_a_node_without_a_name_is_named_by_what_it_makes() -> None:

@@ -34,12 +34,12 @@ from .graphs import (
     other_weight_type,
     outputs_only,
     product,
-    quantised_bias,
-    quantised_twice,
+    quantized_bias,
+    quantized_twice,
     residual,
     skipped_branch,
     two_scales,
-    unquantised,
+    unquantized,
 )
 
 GOOD: dict[str, Callable[[], ModelProto]] = {
@@ -58,12 +58,12 @@ GOOD: dict[str, Callable[[], ModelProto]] = {
     "MaxPool after the pair": lambda: moved("MaxPool", kernel_shape=[2, 2]),
     "Slice after the pair": lambda: moved("Slice", [0], [16], [2]),
     "Transposes inside the pair and after the weight": moved_while_int8,
-    "a quantised output of a quantised Conv": both_ends,
+    "a quantized output of a quantized Conv": both_ends,
     "a float weight with a pair": float_weight_with_pair,
-    "a quantised skipped branch": skipped_branch,
+    "a quantized skipped branch": skipped_branch,
     "constants of nodes": constants_of_nodes,
-    "an int8 bias": lambda: quantised_bias(np.int8),
-    "no quantisation": unquantised,
+    "an int8 bias": lambda: quantized_bias(np.int8),
+    "no quantization": unquantized,
 }
 """Graphs in which nothing is found."""
 
@@ -81,7 +81,7 @@ BAD: dict[str, tuple[str, Callable[[], ModelProto]]] = {
     "uint8 with zero point 0": ("QDQ103", lambda: convolution(zero=np.uint8(0))),
     "no zero point": ("QDQ103", lambda: convolution(zero=None)),
     "an INT4 weight": ("QDQ103", lambda: other_weight_type("INT4")),
-    "an int32 bias": ("QDQ104", lambda: quantised_bias(np.int32)),
+    "an int32 bias": ("QDQ104", lambda: quantized_bias(np.int32)),
     "a scale of 0": ("QDQ105", lambda: convolution(scale=0.0)),
     "a negative scale of one channel": ("QDQ105", lambda: convolution_with(scale=filled(-0.01))),
     "a scale that is NaN": ("QDQ105", lambda: convolution_with(scale=filled(np.nan))),
@@ -107,7 +107,7 @@ BAD: dict[str, tuple[str, Callable[[], ModelProto]]] = {
     "an int8 constant behind Transpose": ("QDQ202", lambda: int8_constant_behind("Transpose", perm=[1, 0])),
     "int8 constants behind Concat": ("QDQ202", lambda: int8_constant_behind("Concat", axis=1)),
     "a QuantizeLinear nobody reads": ("QDQ203", lambda: dangling(to_output=False)),
-    "a quantised output": ("QDQ203", lambda: dangling(to_output=True)),
+    "a quantized output": ("QDQ203", lambda: dangling(to_output=True)),
     "a Cast to int8": ("QDQ204", cast_to_int8),
     "an int8 input": ("QDQ204", int8_input),
     "two scales in a pair": ("QDQ205", two_scales),
@@ -123,8 +123,8 @@ BAD: dict[str, tuple[str, Callable[[], ModelProto]]] = {
     "both branches of a residual sum": ("QDQ209", lambda: residual(branch=True)),
     "outputs only": ("QDQ210", outputs_only),
     "the input of Softmax": ("QDQ210", around_softmax),
-    "a tensor quantised twice": ("QDQ211", lambda: quantised_twice(0.02)),
-    "a tensor quantised twice with two scales": ("QDQ211", lambda: quantised_twice(0.05)),
+    "a tensor quantized twice": ("QDQ211", lambda: quantized_twice(0.02)),
+    "a tensor quantized twice with two scales": ("QDQ211", lambda: quantized_twice(0.05)),
 }
 """Graphs that break one rule each, with its id."""
 
@@ -135,4 +135,4 @@ UGLY: dict[str, Callable[[], ModelProto]] = {
     ),
     "Pad after the pair": lambda: moved("Pad", [0, 0, 1, 1, 0, 0, 1, 1]),
 }
-"""Graphs whose pair is misplaced, so that their Conv is quantised on one side only: two rules are broken."""
+"""Graphs whose pair is misplaced, so that their Conv is quantized on one side only: two rules are broken."""
