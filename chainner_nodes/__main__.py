@@ -13,10 +13,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from subprocess import list2cmdline
 
-from .installer.errors import InstallError
 from .installer.install import Installation
 from .installer.places import Chainner, find_chainner
-from .installer.python import Python, ask
+from .installer.python import InstallError, Python, ask
 from .installer.state import look
 from .installer.status import lines, package_lines, status
 from .installer.uninstall import uninstall
@@ -54,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _install(arguments: argparse.Namespace, chainner: Chainner, python: Python, system: bool) -> int:
     _say(_greeting(python, system))
-    installation = Installation(python, chainner, copy=arguments.copy)
+    installation = Installation(python, chainner)
     if installation.is_done:
         _say("everything is up to date")
     else:
@@ -70,9 +69,9 @@ def _install(arguments: argparse.Namespace, chainner: Chainner, python: Python, 
     return 0
 
 
-def _uninstall(arguments: argparse.Namespace, chainner: Chainner, python: Python, system: bool) -> int:
+def _uninstall(arguments: argparse.Namespace, _chainner: Chainner, python: Python, system: bool) -> int:
     _say(_greeting(python, system))
-    uninstall(look(python, chainner), _say, dry_run=arguments.dry_run)
+    uninstall(look(python), _say, dry_run=arguments.dry_run)
     return 0
 
 
@@ -124,9 +123,6 @@ def _parser() -> argparse.ArgumentParser:
     dry_run.add_argument("--dry-run", action="store_true", help="tell every step and change nothing")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     install = commands.add_parser("install", parents=[places, dry_run], help="install or update the nodes")
-    install.add_argument(
-        "--copy", action="store_true", help="copy the nodes into chaiNNer's own code (until its next update)"
-    )
     install.set_defaults(run=_install)
     remove = commands.add_parser("uninstall", parents=[places, dry_run], help="remove all that install added")
     remove.set_defaults(run=_uninstall)

@@ -73,7 +73,8 @@ def add_nodes(api: Any) -> None:
 
     def load_nodes(self: Any, *arguments: Any, **options: Any) -> list[Any]:
         errors: list[Any] = load_chainner(self, *arguments, **options)
-        if all(package.id != _PACKAGE_ID for package in self.packages.values()):  # none came as a copy
+        # An earlier version of this project could copy its nodes into chaiNNer's code.
+        if all(package.id != _PACKAGE_ID for package in self.packages.values()):
             errors.extend(load_error(*failure) for failure in import_all(_NODES))
             self._refresh_nodes()
         return errors

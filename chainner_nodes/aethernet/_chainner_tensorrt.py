@@ -48,16 +48,14 @@ def chainner_output() -> TensorRTEngineOutput:
 
 def as_chainner_engine(path: Path, info: EngineInfo) -> TensorRTEngine:
     """Return an engine as chaiNNer's own nodes take it."""
-    if info.flavour == "rtx":
+    if info.runtime == "rtx":
         return _ForOtherNodes(_described(info))
     return TensorRTEngine(path.read_bytes(), _described(info))
 
 
 def _described(info: EngineInfo) -> TensorRTEngineInfo:
-    spans = info.profile.height, info.profile.width
-    least, usual, most = (
-        (1, info.channels, height, width)
-        for height, width in zip(*(vars(span).values() for span in spans), strict=True)
+    min_shape, opt_shape, max_shape = (
+        (1, channels, height, width) for _, channels, height, width in info.profile.shapes(info.channels)
     )
     return TensorRTEngineInfo(
         precision=_as_fed(info.precision),
@@ -66,10 +64,10 @@ def _described(info: EngineInfo) -> TensorRTEngineInfo:
         scale=info.scale,
         gpu_architecture=", ".join(f"sm_{target.replace('.', '')}" for target in info.targets),
         tensorrt_version=info.version,
-        has_dynamic_shapes=bool(info.profile.axes()),
-        min_shape=least,
-        opt_shape=usual,
-        max_shape=most,
+        has_dynamic_shapes=bool(info.profile.dynamic()),
+        min_shape=min_shape,
+        opt_shape=opt_shape,
+        max_shape=max_shape,
     )
 
 

@@ -60,7 +60,7 @@ class EngineOutput(BaseOutput[EngineFile]):
         if info is None:
             return {"tags": ["unknown"]}
         scale = [] if info.scale is None else [f"{info.scale}x"]
-        return {"tags": [*scale, info.precision, TITLES[info.flavour], *(f"SM {sm}" for sm in info.targets)]}
+        return {"tags": [*scale, info.precision, TITLES[info.runtime], *(f"SM {sm}" for sm in info.targets)]}
 
     def get_broadcast_type(self, value: EngineFile) -> navi.ExpressionJson:
         """Return the type of this very engine."""

@@ -1,28 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the command line's options are called on the nodes."""
+"""What the arguments of `spandrel_aethernet` are called on the nodes."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 _LABELS: Mapping[str, str] = {
-    "--dry-run": "aethernet engine --dry-run",
-    "--force": "Overwrite",
-    "--max-shapes": "Largest Side",
-    "--min-shapes": "Smallest Side",
-    "--no-engine": "turning off Engine",
-    "--opt-shapes": "Usual Side",
-    "--precision": "Precision",
-    "--runtime": "Runtime",
-    "--target": "GPUs",
-    "--tile": "Tile Size",
-    "--timing-cache": "Timing Cache",
-    "--verbose": "aethernet engine --verbose",
-    "--workspace": "Workspace",
+    "dry_run": "aethernet engine --dry-run",
+    "engine": "Engine",
+    "force": "Overwrite",
+    "images": "Comparison Images",
+    "max_shapes": "Largest Side",
+    "min_shapes": "Smallest Side",
+    "name": "Folder Name",
+    "opset": "Opset",
+    "opt_shapes": "Usual Side",
+    "optimization_level": "Optimization Level",
+    "precision": "Precision",
+    "preset": "Optimised For",
+    "profile": "Sizes",
+    "runtime": "Runtime",
+    "targets": "GPUs",
+    "tile": "Tile Size",
+    "timing_cache": "Timing Cache",
+    "verbose": "aethernet engine --verbose",
+    "verified": "Verify",
+    "workspace": "Workspace",
 }
 
 
-def in_node_words(sentence: str) -> str:
-    """Return a sentence with options such as `--tile` replaced by the labels of inputs."""
-    return re.sub(r"--[a-z-]+", lambda match: _LABELS.get(match[0], match[0]), sentence)
+def node_words(argument: str, value: object) -> str:
+    """Name an argument by the label of its input, with the value to give it."""
+    label = _LABELS.get(argument, argument)
+    if value is False:
+        return f"turning off {label}"
+    return label if value is None or value is True else f"{label} {value}"

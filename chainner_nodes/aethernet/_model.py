@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from nodes.properties.inputs import ModelInput
 from spandrel import ImageModelDescriptor
 
 from spandrel_aethernet import AetherNet, install
-from spandrel_aethernet.model.io import as_file
 
 KEPT_PRECISION = (
     "Weights are taken in the precision PyTorch holds them in: turn off FP16 mode in chaiNNer's PyTorch "
@@ -40,10 +36,3 @@ class AetherNetInput(ModelInput):
             f"{self.label} is {found}, and this node takes AetherNet models: connect a Load Model node that "
             "read one"
         )
-
-
-@contextmanager
-def model_file(model: ImageModelDescriptor[Any], name: str | None = None) -> Generator[Path]:
-    """Yield a checkpoint of a model, which is gone after the block."""
-    with as_file(model.model, name or f"{model.tags[0]}_{model.scale}x") as path:
-        yield path

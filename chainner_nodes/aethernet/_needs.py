@@ -6,6 +6,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from types import ModuleType
 
+_MANAGER = "chaiNNer's dependency manager"
+
 
 def need(*modules: str, remedy: str) -> None:
     """Raise ModuleNotFoundError, which chaiNNer logs beside a node's name, if none of the modules is here."""
@@ -13,10 +15,15 @@ def need(*modules: str, remedy: str) -> None:
         raise ModuleNotFoundError(f"No module named '{modules[0]}': {remedy}", name=modules[0])
 
 
+def need_onnx() -> None:
+    """Raise ModuleNotFoundError if ONNX or ONNX Runtime is not here."""
+    for module in ("onnx", "onnxruntime"):
+        need(module, remedy=f"install ONNX in {_MANAGER}")
+
+
 def need_tensorrt() -> None:
-    """Raise ModuleNotFoundError if there is no TensorRT of either kind."""
-    manager = "chaiNNer's dependency manager"
-    need("tensorrt_rtx", "tensorrt", remedy=f"install TensorRT for RTX in {manager}, under AetherNet")
+    """Raise ModuleNotFoundError if neither TensorRT is there."""
+    need("tensorrt_rtx", "tensorrt", remedy=f"install TensorRT for RTX in {_MANAGER}, under AetherNet")
 
 
 def for_chainner() -> ModuleType | None:

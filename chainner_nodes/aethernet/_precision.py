@@ -17,6 +17,9 @@ class Precision(Enum):
     FP16_INT8 = "fp16-int8"
 
 
+INT8 = (Precision.FP32_INT8, Precision.FP16_INT8)
+
+
 def precision_input(default: Precision = Precision.FP32_INT8) -> EnumInput[Precision]:
     """Return the input."""
     return EnumInput(
@@ -32,7 +35,7 @@ def precision_input(default: Precision = Precision.FP32_INT8) -> EnumInput[Preci
         },
     ).with_docs(
         "FP32 is exact, FP16 half the size and meant for GPUs. With INT8, matrix products and large "
-        "convolutions run on 8-bit integers between Q/DQ nodes, with the ranges of quantisation-aware "
+        "convolutions run on 8-bit integers between Q/DQ nodes, with the ranges of quantization-aware "
         "training; the published release has FP32 + INT8 for ONNX Runtime and FP16 + INT8 for TensorRT.",
         "The ONNX Runtime that comes with chaiNNer rounds FP16 + INT8 badly: build engines of it instead.",
     )

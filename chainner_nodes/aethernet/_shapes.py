@@ -9,7 +9,7 @@ from api import NestedGroup
 from nodes.groups import if_enum_group
 from nodes.properties.inputs import EnumInput, NumberInput
 
-from spandrel_aethernet.shapes import Profile, Span
+from spandrel_aethernet.shapes import Profile, Range
 
 _PUBLISHED = Profile()
 
@@ -31,7 +31,7 @@ def shape_inputs(first: int) -> list[EnumInput[Shapes] | NestedGroup]:
             "Sizes",
             type_name="AetherNetShapes",
             option_labels={
-                Shapes.PUBLISHED: f"Any, up to {widths.maximum}×{heights.maximum}",
+                Shapes.PUBLISHED: f"Any, up to {widths.max}×{heights.max}",
                 Shapes.FIXED: "One Size",
                 Shapes.CUSTOM: "From ... To",
             },
@@ -40,18 +40,18 @@ def shape_inputs(first: int) -> list[EnumInput[Shapes] | NestedGroup]:
         .with_docs(
             "The sizes of the images or tiles that the model will be given. *Any* is what an ONNX model says "
             f"itself, or what the published release has: height {heights}, width {widths} "
-            f"(smallest:usual:largest) and up to {_PUBLISHED.batch.maximum} at once.",
-            "Larger images go through in tiles: the usual size is what an engine is optimised for.",
+            f"(min:opt:max) and up to {_PUBLISHED.batch.max} at once.",
+            "Larger images go through in tiles: opt is the size that an engine is optimised for.",
         ),
         if_enum_group(first, Shapes.FIXED)(
-            _pixels("Height", heights.usual, "The one height of every tile."),
-            _pixels("Width", widths.usual, "The one width of every tile."),
+            _pixels("Height", heights.opt, "The one height of every tile."),
+            _pixels("Width", widths.opt, "The one width of every tile."),
         ),
         if_enum_group(first, Shapes.CUSTOM)(
-            _pixels("Smallest Side", heights.minimum, "Smaller tiles are padded."),
-            _pixels("Usual Side", heights.usual, "The tile an engine is optimised for."),
-            _pixels("Largest Side", heights.maximum, "No tile may be larger."),
-            NumberInput("Largest Batch", default=_PUBLISHED.batch.maximum, min=1, max=256).with_docs(
+            _pixels("Smallest Side", heights.min, "Smaller tiles are padded."),
+            _pixels("Usual Side", heights.opt, "The tile an engine is optimised for."),
+            _pixels("Largest Side", heights.max, "No tile may be larger."),
+            NumberInput("Largest Batch", default=_PUBLISHED.batch.max, min=1, max=256).with_docs(
                 "How many tiles may run at once. More use the GPU better and take more of its memory."
             ),
         ),
@@ -59,19 +59,20 @@ def shape_inputs(first: int) -> list[EnumInput[Shapes] | NestedGroup]:
 
 
 def profile_of(
-    shapes: Shapes, height: int, width: int, smallest: int, usual: int, largest: int, batch: int
+    shapes: Shapes, height: int, width: int, min_side: int, opt_side: int, max_side: int, max_batch: int
 ) -> Profile:
     """Return what the inputs of `shape_inputs` say. Raises ValueError for sides that do not grow."""
     if shapes is Shapes.PUBLISHED:
         return _PUBLISHED
     if shapes is Shapes.FIXED:
-        return Profile(Span(1, 1, 1), Span(height, height, height), Span(width, width, width))
-    if not smallest <= usual <= largest:
+        return Profile(Range.only(1), Range.only(height), Range.only(width))
+    if not min_side <= opt_side <= max_side:
         raise ValueError(
-            f"Smallest Side {smallest}, Usual Side {usual} and Largest Side {largest} must grow in this order"
+            f"Smallest Side {min_side}, Usual Side {opt_side} and Largest Side {max_side} must grow in this "
+            "order"
         )
-    side = Span(smallest, usual, largest)
-    return Profile(Span(1, 1, batch), side, side)
+    side = Range(min_side, opt_side, max_side)
+    return Profile(Range(1, 1, max_batch), side, side)
 
 
 def _pixels(label: str, default: int, docs: str) -> NumberInput:

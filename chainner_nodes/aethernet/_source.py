@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from api import BaseInput
 from nodes.impl.onnx.model import OnnxGeneric
 from spandrel import ImageModelDescriptor
 
 from ._engine import TYPE_DEFINITIONS
-from ._model import AetherNetInput, model_file
+from ._model import AetherNetInput
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 Source: TypeAlias = ImageModelDescriptor[Any] | OnnxGeneric
 
@@ -33,17 +32,13 @@ class SourceInput(BaseInput[Source]):
         return value if isinstance(value, OnnxGeneric) else AetherNetInput(self.label).enforce(value)
 
 
-@contextmanager
-def source_file(source: Source, name: str) -> Generator[Path]:
-    """Yield a checkpoint, or an ONNX file called `name`, which is gone after the block."""
+def as_held(source: Source) -> ImageModelDescriptor[Any] | ModelProto:
+    """Return it as `build_engine` takes it."""
     if isinstance(source, ImageModelDescriptor):
-        with model_file(source) as path:
-            yield path
-        return
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.onnx"
-        path.write_bytes(source.bytes)
-        yield path
+        return source
+    from onnx import load_model_from_string
+
+    return load_model_from_string(source.bytes)
 
 
 def channels_of(source: Source) -> int:

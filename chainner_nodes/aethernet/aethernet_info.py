@@ -8,6 +8,8 @@ from typing import Any
 from nodes.properties.outputs import NumberOutput, TextOutput
 from spandrel import ImageModelDescriptor
 
+from spandrel_aethernet import TrainedRanges
+
 from . import utility_group
 from ._model import AetherNetInput
 from ._shown import ShownBool, ShownNumber, ShownText
@@ -17,7 +19,7 @@ from ._shown import ShownBool, ShownNumber, ShownText
     schema_id="aethernet:info",
     name="AetherNet Info",
     description=[
-        "Tells what an AetherNet model is and what its training left for INT8.",
+        "Tells what an AetherNet model is and which ranges it has for INT8.",
         "Load Model fuses every model; Layout says what was found in the file.",
     ],
     icon="ImInfo",
@@ -28,34 +30,31 @@ from ._shown import ShownBool, ShownNumber, ShownText
         ),
         NumberOutput("Scale", output_type="Input0.scale").with_docs("How many times as large the output is."),
         ShownText("Layout").with_docs(
-            "What was found in the file: fused or not fused, and QAT if it holds ranges of "
-            "quantisation-aware training."
+            "What was found in the file: fused or not fused, and QAT if it holds ranges from "
+            "quantization-aware training."
         ),
-        ShownBool("Trained Ranges").with_docs("Whether training left ranges for INT8."),
+        ShownBool("Trained Ranges").with_docs(
+            "Whether it has ranges for INT8 from quantization-aware training."
+        ),
         ShownNumber("Range Count", "uint").with_docs(
-            "How many activations and weights have a trained or calibrated range."
+            "How many activations and weights have a range, from QAT or calibrated."
         ),
         TextOutput("Range Points").with_docs("Which activations and weights have a range, one a line."),
     ],
     see_also=["chainner:pytorch:model_dim", "aethernet:calibrate"],
 )
 def aethernet_info_node(model: ImageModelDescriptor[Any]) -> tuple[str, int, str, bool, int, str]:
-    """Return variant, scale, layout, whether there are trained ranges, how many ranges, and which."""
+    """Return variant, scale, layout, whether there are ranges from QAT, how many ranges, and which."""
     variant, *layout = model.tags
-    points = _points(model)
-    trained = any(not point.startswith("calibrated") for point in points)
-    return variant, model.scale, ", ".join(layout), trained, len(points), "\n".join(points)
+    ranges: TrainedRanges = model.model.trained_ranges or TrainedRanges()
+    from_qat = bool(ranges.activations or ranges.weight_scales)
+    points = _points(ranges)
+    return variant, model.scale, ", ".join(layout), from_qat, len(points), "\n".join(points)
 
 
-def _points(model: ImageModelDescriptor[Any]) -> list[str]:
-    ranges = model.model.trained_ranges
-    if ranges is None:
-        return []
+def _points(ranges: TrainedRanges) -> list[str]:
     return [
-        *(
-            f"activation {point}: {span.minimum:g}..{span.maximum:g}"
-            for point, span in ranges.activations.items()
-        ),
+        *(f"activation {point}: {seen.min:g}..{seen.max:g}" for point, seen in ranges.activations.items()),
         *(f"weight {module}: {len(scales)} channels" for module, scales in ranges.weight_scales.items()),
-        *(f"calibrated {module}: {largest:g}" for module, largest in ranges.calibrated_inputs.items()),
+        *(f"calibrated {module}: {amax:g}" for module, amax in ranges.calibrated_inputs.items()),
     ]

@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from api import NodeContext, Progress
+from api import NodeContext
 from logger import logger
 from nodes.groups import Condition, if_enum_group, if_group
 from nodes.impl.onnx.model import OnnxGeneric
@@ -23,19 +23,19 @@ from nodes.properties.inputs import (
 from spandrel_aethernet.engines.build import build_engine
 from spandrel_aethernet.engines.build_plan import BuildOptions
 from spandrel_aethernet.engines.profile import Shapes as EngineShapes
-from spandrel_aethernet.engines.profile import as_lists, times
 from spandrel_aethernet.engines.targets import ALL
-from spandrel_aethernet.shapes import Profile
+from spandrel_aethernet.shapes import Profile, shape_text
 
 from . import utility_group
 from ._engine import EngineFile, EngineOutput
+from ._labels import node_words
 from ._model import KEPT_PRECISION
 from ._needs import for_chainner, need, need_tensorrt
-from ._precision import Precision, precision_input
-from ._progress import Steps, plain_errors
+from ._precision import INT8, Precision, precision_input
+from ._progress import NodeProgress, plain_errors
 from ._settings import get_settings
 from ._shapes import Shapes, profile_of, shape_inputs
-from ._source import Source, SourceInput, channels_of, source_file
+from ._source import Source, SourceInput, as_held, channels_of
 
 need_tensorrt()
 need("onnx", remedy="install ONNX in chaiNNer's dependency manager")
@@ -156,67 +156,42 @@ def build_aethernet_engine_node(
     shapes: Shapes,
     height: int,
     width: int,
-    smallest: int,
-    usual: int,
-    largest: int,
-    batch: int,
+    min_side: int,
+    opt_side: int,
+    max_side: int,
+    max_batch: int,
     level: int,
     workspace: float,
     overwrite: bool,
 ) -> BuildOutputs:
     """Build an engine and return it, once for our nodes and once for chaiNNer's."""
-    profile = profile_of(shapes, height, width, smallest, usual, largest, batch)
+    profile = profile_of(shapes, height, width, min_side, opt_side, max_side, max_batch)
     for_rtx = runtime is not Runtime.TENSORRT
     options = BuildOptions(
         runtime=runtime.value,
         targets=_targets(cards, chosen_cards) if for_rtx else (),
         shapes=EngineShapes() if shapes is Shapes.PUBLISHED else _shapes(profile, channels_of(source)),
         workspace=None if for_rtx else round(workspace * 1024) or None,
-        level=None if for_rtx else level,
+        optimization_level=None if for_rtx else level,
         timing_cache=None if runtime is Runtime.RTX else get_settings(context).timing_cache,
     )
     target = directory / f"{Path(name)}.engine"
-    steps = _BuildSteps(context, not isinstance(source, OnnxGeneric), precision)
-    with plain_errors(), source_file(source, target.stem) as file:
+    exports = not isinstance(source, OnnxGeneric)
+    progress = NodeProgress(context, 1 + (exports and 2 + (precision in INT8)))
+    with plain_errors():
         report = build_engine(
-            file,
+            as_held(source),
             target,
             options,
-            precision=precision.value if steps.exports else None,
+            precision=precision.value if exports else None,
             force=overwrite,
-            monitor=steps,
-            on_step=steps.begin,
-            on_progress=steps.advance,
-            on_wait=context.check_aborted,
+            progress=progress,
         )
-        steps.finish()
+        progress.finish()
     for note in report.notes:
-        logger.info("%s: %s", target, note)
+        logger.info("%s: %s", target, note.text(node_words))
     engine = EngineFile(report.path, report.info)
     return (engine, _chainner.as_chainner_engine(report.path, report.info)) if _chainner else engine
-
-
-class _BuildSteps(Steps):
-    """The steps of an export, if there is one, then TensorRT's."""
-
-    def __init__(self, progress: Progress, exports: bool, precision: Precision) -> None:
-        super().__init__(progress, 1 + (exports and 2 + precision.value.endswith("int8")))
-        self.exports = exports
-        self._outermost = ""
-
-    def phase_start(self, name: str, parent: str | None, steps: int) -> None:
-        """Begin a step for each of TensorRT's phases that lies in no other."""
-        if parent is None:
-            self._outermost = name
-            self.begin(name, steps)
-
-    def step_complete(self, name: str, step: int) -> None:  # noqa: ARG002
-        """Count a part of a step."""
-        if name == self._outermost:
-            self.advance()
-
-    def phase_finish(self, name: str) -> None:
-        """Do nothing: the next phase tells."""
 
 
 def _targets(cards: Cards, chosen: str) -> list[str]:
@@ -227,4 +202,4 @@ def _targets(cards: Cards, chosen: str) -> list[str]:
 
 
 def _shapes(profile: Profile, channels: int) -> EngineShapes:
-    return EngineShapes(*(times(shape) for shape in as_lists(profile, channels)))
+    return EngineShapes(*(shape_text(shape, by="x") for shape in profile.shapes(channels)))

@@ -12,8 +12,7 @@ from nodes.properties.inputs import ImageInput
 from nodes.properties.outputs import ModelOutput
 from spandrel import ImageModelDescriptor
 
-from spandrel_aethernet import AetherNetArch
-from spandrel_aethernet.onnx_export.calibrator import Calibrator
+from spandrel_aethernet import AetherNetArch, Calibrator
 
 from . import utility_group
 from ._image import to_batch
@@ -24,8 +23,8 @@ from ._model import AetherNetInput
     schema_id="aethernet:calibrate",
     name="Calibrate AetherNet",
     description=[
-        "Measures on images of your own the ranges that INT8 needs and training did not leave. Ranges that "
-        "training left stay as they are.",
+        "Measures on images of your own the ranges that INT8 needs and that are not there from "
+        "quantization-aware training. Those from training stay as they are.",
         "Without this node, Export AetherNet To ONNX measures them on photographs that come with it.",
         "A few dozen images of the kind to be upscaled are enough, at the size the model will see; the "
         "middle 128×128 pixels of each are looked at.",
@@ -40,7 +39,7 @@ from ._model import AetherNetInput
     iterator_inputs=IteratorInputInfo(inputs=0),
     outputs=[
         ModelOutput("Input1", label="Calibrated Model").with_docs(
-            "The same model, carrying what was measured: connect it to Export AetherNet To ONNX, Build "
+            "The same model with what was measured: connect it to Export AetherNet To ONNX, Build "
             "AetherNet Engine or Save AetherNet Release."
         )
     ],

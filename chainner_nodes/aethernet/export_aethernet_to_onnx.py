@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from api import NodeContext
@@ -16,17 +14,20 @@ from nodes.properties.inputs import BoolInput, EnumInput
 from nodes.properties.outputs import OnnxModelOutput
 from spandrel import ImageModelDescriptor
 
-from spandrel_aethernet.onnx_export.export import export_onnx
+from spandrel_aethernet.onnx_export.export import export_network
 
 from . import utility_group
-from ._model import KEPT_PRECISION, AetherNetInput, model_file
-from ._precision import Precision, precision_input
-from ._progress import Steps, plain_errors
+from ._model import KEPT_PRECISION, AetherNetInput
+from ._needs import need_onnx
+from ._precision import INT8, Precision, precision_input
+from ._progress import NodeProgress, plain_errors
 from ._shapes import Shapes, profile_of, shape_inputs
+
+need_onnx()
 
 
 class Opset(Enum):
-    """The version of ONNX's operators; USUAL is what was published, or what the precision needs."""
+    """The version of ONNX's operators; USUAL is the default of the precision."""
 
     USUAL = 0
     OPSET_17 = 17
@@ -37,21 +38,18 @@ class Opset(Enum):
 
 
 class Preset(Enum):
-    """What runs an INT8 model."""
+    """What runs an INT8 model; USUAL is the default of the precision."""
 
     USUAL = "usual"
     ONNXRUNTIME = "onnxruntime"
     TENSORRT = "tensorrt"
 
 
-_INT8 = (Precision.FP32_INT8, Precision.FP16_INT8)
-
-
 @utility_group.register(
     schema_id="aethernet:export_onnx",
     name="Export AetherNet To ONNX",
     description=[
-        "Exports an AetherNet to ONNX, in floating point or with the Q/DQ nodes of its trained INT8 ranges.",
+        "Exports an AetherNet to ONNX, in floating point or with Q/DQ nodes for INT8.",
         "The result goes into chaiNNer's own ONNX nodes (Save Model, Upscale Image) and into Build AetherNet "
         "Engine.",
         KEPT_PRECISION,
@@ -60,7 +58,7 @@ _INT8 = (Precision.FP32_INT8, Precision.FP16_INT8)
     inputs=[
         AetherNetInput().with_docs("An AetherNet from Load Model or Calibrate AetherNet.", hint=True),
         precision_input(),
-        if_enum_group(1, _INT8)(
+        if_enum_group(1, INT8)(
             EnumInput(
                 Preset,
                 "Optimised For",
@@ -111,28 +109,26 @@ def export_aethernet_to_onnx_node(
     shapes: Shapes,
     height: int,
     width: int,
-    smallest: int,
-    usual: int,
-    largest: int,
-    batch: int,
+    min_side: int,
+    opt_side: int,
+    max_side: int,
+    max_batch: int,
     verify: bool,
 ) -> OnnxGeneric:
     """Export, verify and return as chaiNNer's own nodes take it."""
-    profile = profile_of(shapes, height, width, smallest, usual, largest, batch)
-    steps = Steps(context, 1 + (precision in _INT8) + verify)
-    with plain_errors(), TemporaryDirectory() as folder, model_file(model) as source:
-        report = export_onnx(
-            source,
-            Path(folder) / "exported.onnx",
+    profile = profile_of(shapes, height, width, min_side, opt_side, max_side, max_batch)
+    progress = NodeProgress(context, 1 + (precision in INT8) + verify)
+    with plain_errors():
+        exported = export_network(
+            model,
             precision=precision.value,
             opset=opset.value or None,
             profile=profile,
             preset=None if preset is Preset.USUAL else preset.value,
             verified=verify,
-            on_step=steps.begin,
-            on_progress=steps.advance,
+            progress=progress,
         )
-        exported = load_onnx_model(report.path.read_bytes())
-        steps.finish()
-    assert isinstance(exported, OnnxGeneric)
-    return exported
+        loaded = load_onnx_model(exported.model.SerializeToString())
+        progress.finish()
+    assert isinstance(loaded, OnnxGeneric)
+    return loaded

@@ -14,8 +14,11 @@ from spandrel import ImageModelDescriptor
 from spandrel_aethernet.release.make import make_release
 
 from . import io_group
-from ._model import KEPT_PRECISION, AetherNetInput, model_file
-from ._progress import Steps, plain_errors
+from ._model import KEPT_PRECISION, AetherNetInput
+from ._needs import need_onnx
+from ._progress import NodeProgress, plain_errors
+
+need_onnx()
 
 
 @io_group.register(
@@ -68,18 +71,16 @@ def save_aethernet_release_node(
 ) -> Path:
     """Make the folder and return its path."""
     target = directory / name
-    steps = Steps(context, 13)
-    with plain_errors(), model_file(model) as source:
+    progress = NodeProgress(context, 13)
+    with plain_errors():
         make_release(
-            source,
+            model,
             target,
             name=model.tags[0],
             images=images,
             engine=None if engine else False,
             force=overwrite,
-            on_step=steps.begin,
-            on_progress=steps.advance,
-            on_wait=context.check_aborted,
+            progress=progress,
         )
-        steps.finish()
+        progress.finish()
     return target

@@ -12,13 +12,13 @@ from nodes.properties.inputs import ImageInput, NumberInput
 from nodes.properties.outputs import ImageOutput
 
 from spandrel_aethernet.inference.tensorrt.backend import TensorRTBackend
-from spandrel_aethernet.inference.tiling import choose_tiles, tile_count, upscale_pixels
+from spandrel_aethernet.inference.upscale import upscale
 
 from . import processing_group
 from ._engine import EngineFile, EngineInput
 from ._image import from_pixels, to_pixels
 from ._needs import need_tensorrt
-from ._progress import Steps, plain_errors
+from ._progress import NodeProgress, plain_errors
 from ._settings import get_settings
 
 need_tensorrt()
@@ -65,11 +65,7 @@ def upscale_image_aethernet_engine_node(
     context.add_cleanup(_backend.cache_clear)
     with plain_errors():
         backend = _backend(engine.path, _state_of(engine.path), get_settings(context).device)
-        pixels = to_pixels(image)
-        tile, overlap = choose_tiles(backend, tile_size or None)
-        steps = Steps(context, 1)
-        steps.begin("upscaling", tile_count(pixels, tile, overlap))
-        output = upscale_pixels(backend, pixels, tile=tile, overlap=overlap, on_tile=steps.advance)
+        output = upscale(to_pixels(image), backend, tile=tile_size or None, progress=NodeProgress(context, 1))
         return from_pixels(output)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import InstallError
-from .python import Python, version_numbers
+from .python import InstallError, Python, version_numbers
 
 _MANAGER = "install {} in chaiNNer's dependency manager"
 _INSTALL = "run python -m chainner_nodes install"

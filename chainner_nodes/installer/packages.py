@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import InstallError
-from .python import Python
+from .python import InstallError, Python
 
 NODES, MODELS = "chainner-aethernet", "spandrel-aethernet"
 """The names of the distributions: the nodes, and what they work with."""
@@ -84,13 +83,12 @@ def our_packages() -> dict[str, Package]:
 
 def is_current(package: Package, python: Python) -> bool:
     """Say whether a Python has exactly these files of a package."""
-    return package.name in python.own and same_files(package.files(), python.site)
-
-
-def same_files(files: dict[str, Path], folder: Path) -> bool:
-    """Say whether all files are in a folder too, under their names there."""
+    if package.name not in python.own:
+        return False
     try:
-        return all((folder / name).read_bytes() == path.read_bytes() for name, path in files.items())
+        return all(
+            (python.site / name).read_bytes() == path.read_bytes() for name, path in package.files().items()
+        )
     except OSError:
         return False
 

@@ -11,8 +11,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from .errors import InstallError
-from .python import Python, version_numbers
+from .python import InstallError, Python, version_numbers
 
 _OLDEST = "22.2"  # the first with --dry-run and --report
 _LINES_SHOWN = 8

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import InstallError
-from .python import Python, ask, version_numbers
+from .python import InstallError, Python, ask, version_numbers
 
 _IN_DATA_FOLDER = ("portable", "settings.json", "python", "backend-storage")
 _SOURCES = (".", "src", "backend/src", "resources/src", "Contents/Resources/src")

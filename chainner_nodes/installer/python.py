@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from .errors import InstallError
-
 _OLDEST = (3, 10)
 _PROBE = Path(__file__).with_name("probe.py")
 _VERSION = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
+
+
+class InstallError(Exception):
+    """What the installer refuses or could not do: one sentence that says what to do about it."""
 
 
 @dataclass(frozen=True)

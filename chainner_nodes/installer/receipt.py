@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .errors import InstallError
+from .python import InstallError
 
 RECEIPT, BOOT = "chainner_aethernet.json", "chainner_aethernet.pth"
 """Files in site-packages: the receipt, and the line that Python runs at its start."""
@@ -25,10 +25,11 @@ BOOT_LINE = (
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was added: distributions with their files and folders in site-packages, a copy of the nodes."""
+    """What was added: distributions with their files and folders in site-packages."""
 
     distributions: Mapping[str, list[str]] = field(default_factory=dict[str, list[str]])
     copy: str | None = None
+    """A folder in chaiNNer's own code into which an earlier version of this project put its nodes."""
 
     def write(self, site: Path) -> None:
         """Write it into site-packages, replacing another."""

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from . import pip
-from .errors import InstallError
-from .python import Python, normalised
+from .python import InstallError, Python, normalised
 
 
 def still_needed(python: Python, names: Iterable[str]) -> dict[str, str]:

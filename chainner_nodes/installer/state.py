@@ -7,32 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .copying import copy_target, is_copied, is_ours
 from .packages import MODELS, NODES, is_current, our_packages
-from .places import Chainner
 from .python import Python
 from .receipt import BOOT, BOOT_LINE, Receipt, read_receipt
 
-Way = Literal["boot", "copy"]
+_NODES_FILE = "aethernet_info.py"
 
 
 @dataclass(frozen=True)
 class State:
-    """What was found: the receipt, the text of the boot line, the copies of our nodes."""
+    """What was found: the receipt, the text of the boot line, and an earlier version's copy of our nodes."""
 
     python: Python
     receipt: Receipt | None
     boot: str | None
-    copies: frozenset[Path]
+    copy: Path | None
 
     @property
-    def way(self) -> Way | None:
+    def way(self) -> Literal["boot"] | None:
         """How the nodes get in now, if they do."""
-        if MODELS not in self.python.distributions:
-            return None
-        if self.boot is not None and NODES in self.python.own:
-            return "boot"
-        return "copy" if self.copies else None
+        there = MODELS in self.python.distributions and NODES in self.python.own
+        return "boot" if there and self.boot is not None else None
 
     @property
     def version(self) -> str | None:
@@ -42,25 +37,21 @@ class State:
     @property
     def is_empty(self) -> bool:
         """Whether nothing of ours is there."""
-        return self.receipt is None and self.boot is None and not self.copies and NODES not in self.python.own
+        return (
+            self.receipt is None and self.boot is None and self.copy is None and NODES not in self.python.own
+        )
 
-    def is_current(self, target: Path | None) -> bool:
-        """Say whether this version is in by the boot line, or by a copy in `target`, and by nothing else."""
-        packages = our_packages()
-        if self.receipt is None or not is_current(packages[MODELS], self.python):
-            return False
-        if target is None:
-            return self.boot == BOOT_LINE and not self.copies and is_current(packages[NODES], self.python)
-        alone = self.boot is None and NODES not in self.python.own and self.copies == frozenset({target})
-        return alone and is_copied(target)
+    @property
+    def is_current(self) -> bool:
+        """Whether this very version is in."""
+        in_place = self.receipt is not None and self.boot == BOOT_LINE and self.copy is None
+        return in_place and all(is_current(package, self.python) for package in our_packages().values())
 
 
-def look(python: Python, chainner: Chainner) -> State:
+def look(python: Python) -> State:
     """Find what is there. Raises InstallError for a receipt that cannot be read."""
     receipt = read_receipt(python.site)
     boot = python.site / BOOT
-    places = {copy_target(chainner.source)} if chainner.source else set[Path]()
-    if receipt is not None and receipt.copy is not None:
-        places.add(Path(receipt.copy))
     text = boot.read_text(encoding="utf-8") if boot.is_file() else None
-    return State(python, receipt, text, frozenset(place for place in places if is_ours(place)))
+    copy = Path(receipt.copy) if receipt and receipt.copy else None
+    return State(python, receipt, text, copy if copy and (copy / _NODES_FILE).is_file() else None)

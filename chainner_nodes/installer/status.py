@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import InstallError
 from .needs import can_be_met, check_chainner, unmet_needs
 from .packages import MODELS, our_packages
 from .places import Chainner
-from .python import Python
+from .python import InstallError, Python
 from .state import State, look
 
 _SHOWN = {
@@ -28,10 +27,9 @@ _SHOWN = {
 
 def status(python: Python, chainner: Chainner, *, system: bool) -> dict[str, Any]:
     """Return all that is known as one JSON document; `ok` says whether all nodes can load."""
-    state = look(python, chainner)
+    state = look(python)
     missing = _missing(python)
     problem = _problem(python, state)
-    copy = next(iter(state.copies), None) if state.way == "copy" else None
     lacking = any(item["nodes"] and item["possible"] for item in missing)
     return {
         "chainner": str(chainner.root),
@@ -39,8 +37,8 @@ def status(python: Python, chainner: Chainner, *, system: bool) -> dict[str, Any
         "python": {"executable": str(python.executable), "version": python.version, "system": system},
         "version": state.version,
         "way": state.way,
-        "copies": sorted(map(str, state.copies)),
-        "current": state.is_current(copy),
+        "copies": [str(state.copy)] if state.copy else [],
+        "current": state.is_current,
         "problem": problem,
         "packages": _versions(python),
         "missing": missing,
@@ -105,9 +103,7 @@ def _nodes(document: dict[str, Any]) -> str:
     way, version = document["way"], document["version"]
     if way is None:
         return "not installed: run python -m chainner_nodes install"
-    text = (
-        f"{version}, by the boot line" if way == "boot" else f"{version}, copied to {document['copies'][0]}"
-    )
+    text = f"{version}, by the boot line"
     if document["current"]:
         return text
     return (
@@ -120,6 +116,8 @@ def _problem(python: Python, state: State) -> str | None:
         check_chainner(python)
     except InstallError as error:
         return str(error)
-    if state.way == "boot" and not python.booted:
+    if state.copy is not None:
+        return f"an earlier version's nodes are in the way in {state.copy}: run uninstall, then install"
+    if state.way is not None and not python.booted:
         return f"the boot line in {python.site} does not work: run install again"
     return None

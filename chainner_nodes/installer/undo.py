@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
-from .errors import InstallError
-from .python import ask
+from .python import InstallError, ask
 from .receipt import BOOT, RECEIPT, read_receipt, write_whole
 from .removing import remove
 from .state import State
@@ -40,8 +37,6 @@ def _undo(before: State) -> None:
     if added is not None and added != before.receipt:
         new = {name: files for name, files in added.distributions.items() if name not in before.python.own}
         remove(ask(before.python.executable), new)
-        if added.copy is not None and Path(added.copy) not in before.copies:
-            shutil.rmtree(added.copy, ignore_errors=True)
     if before.boot is None:
         (site / BOOT).unlink(missing_ok=True)
     else:

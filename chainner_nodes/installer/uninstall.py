@@ -26,9 +26,11 @@ def uninstall(state: State, say: Say, *, dry_run: bool) -> None:
     for name, user in sorted(still_needed(python, going).items()):
         say(f"keep {name}, as {user} needs it")
         del going[name]
-    steps = [Step(f"remove {copy}", lambda copy=copy: shutil.rmtree(copy)) for copy in sorted(state.copies)]
+    steps: list[Step] = []
     if state.boot is not None:
-        steps.insert(0, Step(f"remove {python.site / BOOT}", (python.site / BOOT).unlink))
+        steps.append(Step(f"remove {python.site / BOOT}", (python.site / BOOT).unlink))
+    if (copy := state.copy) is not None:
+        steps.append(Step(f"remove {copy}", lambda: shutil.rmtree(copy)))
     if going:
         steps.append(Step(f"uninstall {', '.join(sorted(going))}", lambda: remove(python, going)))
     if state.receipt is not None:  # the last, as all the rest can be found again from it
