@@ -7,16 +7,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
-from spandrel_aethernet import AetherNet, install
-from spandrel_aethernet.cli import main
+from spandrel_aethernet import AetherNet, install, load_model
 from spandrel_aethernet.data import DEMO_MODEL
-from spandrel_aethernet.inference.pytorch import PyTorchBackend
-from spandrel_aethernet.model.io import load_model
+
+if TYPE_CHECKING:  # what only some tests need is imported when they ask for it
+    from spandrel_aethernet.inference.pytorch import PyTorchBackend
+
+    from .artifacts import Artifacts
 
 install()
 
@@ -97,6 +99,7 @@ class Result:
 @pytest.fixture
 def aethernet(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
     """Run the command line in this process."""
+    from spandrel_aethernet.cli import main
 
     def run(*arguments: object) -> Result:
         capsys.readouterr()
@@ -110,4 +113,14 @@ def aethernet(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
 @pytest.fixture(scope="session")
 def demo_backend() -> PyTorchBackend:
     """The bundled model on the CPU."""
+    from spandrel_aethernet.inference.pytorch import PyTorchBackend
+
     return PyTorchBackend(load_model(DEMO_MODEL).model, torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
+    """What the session's tests share."""
+    from .artifacts import Artifacts
+
+    return Artifacts(tmp_path_factory.mktemp("artifacts"))

@@ -64,7 +64,7 @@ def test_folders_made_for_nothing_go_again(tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_a_folder_is_found_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"cannot be written: .*file is no folder"):
+    with pytest.raises(OutputError, match=r"cannot be written: .*file is not a folder"):
         check_target(tmp_path / "file" / "new" / "out.bin", force=True)
 
 

@@ -1,4 +1,4 @@
-"""Image files in and out: every kind of pixel, everything they carry, everything that is wrong with them."""
+"""Image files in and out: every kind of pixel, all their metadata, everything that is wrong with them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_every_kind_of_pixel_comes_back_exactly(tmp_path: Path, kind: str, suffi
 
 
 @pytest.mark.parametrize("name", PILLOW_READS)
-def test_exif_orientation_and_icc_profile_are_carried(tmp_path: Path, name: str) -> None:
+def test_exif_orientation_and_icc_profile_are_kept(tmp_path: Path, name: str) -> None:
     path, copy = tmp_path / f"first.{name}", tmp_path / f"second.{name}"
     write_picture(with_metadata(photograph(24, 40)), path)
     write_picture(read_picture(path), copy)
@@ -144,9 +144,9 @@ def test_deep_cmyk_stays_deep(tmp_path: Path) -> None:
 
 def test_padding_behind_a_profile_is_cut_off(tmp_path: Path) -> None:
     picture = with_metadata(photograph(8, 8))
-    gtype, profile = picture.carried["icc-profile-data"]
+    gtype, profile = picture.metadata["icc-profile-data"]
     padded = Picture(picture.pixels, {"icc-profile-data": (gtype, profile + b"\0\0\0\0")})
     write_picture(padded, tmp_path / "padded.tif")
     again = read_picture(tmp_path / "padded.tif")
-    assert again.carried["icc-profile-data"][1] == ICC
+    assert again.metadata["icc-profile-data"][1] == ICC
     write_picture(again, tmp_path / "cut.png")

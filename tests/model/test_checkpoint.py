@@ -150,7 +150,7 @@ BAD: list[tuple[str, Callable[[StateDict], None], str]] = [
     ("infinity", not_finite(float("-inf")), "norm.weight is NaN or infinite in 2 places"),
     ("integer weights", put("norm.weight", torch.ones(12, dtype=torch.int8)), "norm.weight is of type int8"),
     ("no tensor", put("norm.weight", [1.0]), "norm.weight' names a value of type list"),
-    ("scale by steps", put("upsample.4.weight", torch.ones(1)), "upsample.0, .4 spell no scale"),
+    ("scale of no upsamplers", put("upsample.4.weight", torch.ones(1)), "upsample.0, .4 stand for no scale"),
     (
         "damaged range",
         put("trained_ranges.activations.quant", torch.ones(3)),
@@ -178,7 +178,7 @@ def test_upsamplers_that_spell_no_scale() -> None:
         inspect(state_dict)
     state_dict = make_network(scale=4).state_dict()
     del state_dict["upsample.0.weight"], state_dict["upsample.0.bias"]
-    with pytest.raises(CheckpointError, match=r"upsample\.2 spell no scale"):
+    with pytest.raises(CheckpointError, match=r"upsample\.2 stand for no scale"):
         inspect(state_dict)
 
 

@@ -139,7 +139,7 @@ def test_ranges_are_exact_after_half_and_a_round_trip(network: AetherNet) -> Non
     other.load_state_dict(state_dict)
     assert other.trained_ranges is not None
     for point, span in ranges.activations.items():
-        assert other.trained_ranges.activations[point].maximum == pytest.approx(span.maximum, rel=1e-7)
+        assert other.trained_ranges.activations[point].max == pytest.approx(span.max, rel=1e-7)
     assert other.trained_ranges.weight_scales["conv_first"] == pytest.approx(
         ranges.weight_scales["conv_first"], rel=1e-7
     )
@@ -182,7 +182,7 @@ def test_receptive_radius_is_where_influence_ends() -> None:
 @pytest.mark.parametrize(
     ("hyperparameters", "message"),
     [
-        ({"scale": 5}, "scale must be one of"),
+        ({"scale": 5}, "scale is 5: expected one of 1, 2, 3, 4, 8"),
         ({"lk_kernel": 8}, "lk_kernel must be odd"),
         ({"lk_kernel": 33}, "lk_kernel must be odd and at most 31"),
         ({"sk_kernel": 2}, "sk_kernel must be odd"),

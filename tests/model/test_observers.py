@@ -108,26 +108,26 @@ def test_every_observed_point_is_collected_with_its_range(recipe: Callable[[], A
     observer = prepared.get_submodule("layers.0.1.ffn.fc1_gate.activation_post_process")
     observer = getattr(observer, "activation_post_process", observer)
     span = ranges.activations["layers.0.1.ffn.fc1_gate"]
-    assert (span.minimum, span.maximum) == (float(observer.min_val), float(observer.max_val))
+    assert (span.min, span.max) == (float(observer.min_val), float(observer.max_val))
     weights = {name for name in leaves if isinstance(prepared.get_submodule(name), nn.Conv2d | nn.Linear)}
     assert set(ranges.weight_scales) == (set() if recipe is fbgemm else weights)
     if recipe is not fbgemm:
         scale = prepared.state_dict()["conv_last.weight_fake_quant.scale"]
-        assert ranges.weight_scales["conv_last"] == tuple(float(step) for step in scale)
+        assert ranges.weight_scales["conv_last"] == tuple(map(float, scale))
 
 
-def test_grid_weights_are_whole_steps_of_the_trained_scale() -> None:
+def test_grid_weights_are_whole_multiples_of_the_trained_scale() -> None:
     checkpoint = read_checkpoint(train_with(moving_average).state_dict())
     assert checkpoint.ranges is not None
     for module, scales in checkpoint.ranges.weight_scales.items():
         weight = checkpoint.state_dict[f"{module}.weight"]
-        steps = weight / torch.tensor(scales).view(-1, *[1] * (weight.ndim - 1))
-        assert float((steps - steps.round()).abs().max()) < 1e-4, module
-        assert int(steps.round().max()) <= 127
-        assert int(steps.round().min()) >= -128
+        quantized = weight / torch.tensor(scales).view(-1, *[1] * (weight.ndim - 1))
+        assert float((quantized - quantized.round()).abs().max()) < 1e-4, module
+        assert int(quantized.round().max()) <= 127
+        assert int(quantized.round().min()) >= -128
 
 
-def test_weights_whose_fake_quantiser_was_off_stay_as_they_are() -> None:
+def test_weights_whose_fake_quantizer_was_off_stay_as_they_are() -> None:
     state_dict = train_with(moving_average).state_dict()
     state_dict["conv_first.weight_fake_quant.fake_quant_enabled"].zero_()
     checkpoint = read_checkpoint(state_dict)
