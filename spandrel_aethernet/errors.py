@@ -35,6 +35,10 @@ class Hint:
         named = {name for _, name, _, _ in string.Formatter().parse(self._template) if name}
         return self._template.format(**{name: words(name, self._values.get(name)) for name in named})
 
+    def __add__(self, other: Hint) -> Hint:
+        """Return both, one after the other."""
+        return Hint(f"{self._template}; {other._template}", **self._values, **other._values)
+
 
 @dataclass(frozen=True)
 class Message:

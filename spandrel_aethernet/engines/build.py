@@ -1,4 +1,4 @@
-"""From a checkpoint or an ONNX file to an engine and its description."""
+"""From a checkpoint, a network or an ONNX model to an engine and its description."""
 
 from __future__ import annotations
 
@@ -7,38 +7,28 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..errors import EngineError, OutputError
-from ..files import check_target, replacing
-from ..model.checkpoint import Weights
+from ..errors import EngineError, Hint, Message, OutputError
+from ..files import check_target, replacing, sha256
+from ..precision import Precision
+from ..progress import SILENT, Progress
 from ..shapes import Profile
 from . import SUFFIX
-from .as_onnx import as_onnx
-from .build_plan import BuildOptions, Plan, plan_build
+from .build_plan import BuildOptions, Plan, plan_source
 from .layers import report_layers
 from .process import plain, run_job
-from .profile import as_lists, is_fixed
-from .runtime import Flavour
-from .sidecar import EngineInfo, describe, document, file_sha256, sidecar_path
+from .profile import is_fixed
+from .runtime import Runtime
+from .sidecar import EngineInfo, describe, document, sidecar_path
+from .source import MODEL_BYTES, open_source
 from .worker import Job
 
-
-class Monitor(Protocol):
-    """What is told how far TensorRT has come, with the names it gives its phases."""
-
-    def phase_start(self, name: str, parent: str | None, steps: int) -> None:
-        """Begin a phase, inside another one unless `parent` is None."""
-        ...
-
-    def step_complete(self, name: str, step: int) -> None:
-        """Count a step of a phase, from 0."""
-        ...
-
-    def phase_finish(self, name: str) -> None:
-        """End a phase, whether or not all its steps came."""
-        ...
+if TYPE_CHECKING:
+    from ..model.checkpoint import Weights
+    from ..onnx_export.calibration import CalibrationImages
+    from .source import EngineInput
 
 
 @dataclass(frozen=True)
@@ -47,7 +37,7 @@ class BuildReport:
 
     path: Path
     info: EngineInfo
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
     warnings: Mapping[str, int]
     """TensorRT's warnings, and how often each came."""
     timing_cache: Path | None
@@ -55,72 +45,72 @@ class BuildReport:
     def describe(self) -> dict[str, Any]:
         """Return the report as a JSON-ready document."""
         cache = self.timing_cache and str(self.timing_cache)
-        extra = {"notes": self.notes, "warnings": self.warnings, "timing_cache": cache}
+        notes = [str(note) for note in self.notes]
+        extra = {"notes": notes, "warnings": self.warnings, "timing_cache": cache}
         return {"file": str(self.path), **describe(self.info), **extra}
 
 
 def build_engine(
-    source: Path,
+    source: EngineInput,
     target: Path,
     options: BuildOptions | None = None,
     *,
-    precision: str | None = None,
+    name: str | None = None,
+    precision: str | Precision | None = None,
     weights: Weights = "grid",
-    calibration: Path | None = None,
+    calibration: Path | CalibrationImages | None = None,
     force: bool = False,
     verbose: bool = False,
-    monitor: Monitor | None = None,
     on_message: Callable[[str, str], object] = lambda _severity, _text: None,
-    on_step: Callable[[str, int], object] = lambda _step, _total: None,
-    on_progress: Callable[[], object] = lambda: None,
-    on_wait: Callable[[], object] = lambda: None,
+    progress: Progress = SILENT,
 ) -> BuildReport:
-    """Build `target`, and its description beside it, from an ONNX file or a checkpoint.
+    """Build `target`, and its description beside it, from an ONNX model, a network, or the path of either.
 
-    A checkpoint is exported first (see `export_onnx` for `weights`, `calibration`, `on_step` and
-    `on_progress`), as `precision` (default: `DEFAULT_PRECISION`) with the operators in INT8 that suit
-    TensorRT. `on_message` is given the severity (`error`, `warning`; with `verbose` also `info` and
-    `verbose`) and the text of what TensorRT says while it builds, which may be nothing for long: `on_wait` is
-    called ten times a second. KeyboardInterrupt, and whatever the callbacks raise, ends the build at once.
-    Raises `EngineError`, `OutputError`, and for the source `CheckpointError`, `OnnxError` or `ImageError`;
-    nothing is left behind then.
+        build_engine("aether_small_2x.pth", Path("aether_small_2x.engine"))
+        build_engine(exported.model, Path("small.engine"), BuildOptions(targets=["RTX 3060"]))
+
+    A network or checkpoint is exported first (see `export_network` for `weights` and `calibration`), as
+    `precision` (default: fp16-int8) with the operators in INT8 that suit TensorRT, and verified. What is in
+    memory is called `name` in the description: a model by default as `target` with `.onnx`.
+    `on_message` is given the severity (`error`, `warning`; with `verbose` also `info` and `verbose`) and the
+    text of what TensorRT says while it builds. `progress` is told its phases, and polled in between;
+    KeyboardInterrupt, and whatever `progress` and `on_message` raise, ends the build at once.
+
+    Raises `ArgumentError` for a wrong value, `EngineError` if it cannot be built, `OutputError` if `target`
+    cannot be written or exists and `force` is False, `MissingPackageError` without ONNX, and for the source
+    `CheckpointError`, `OnnxError` or `ImageError`; nothing is left behind then.
     """
-    options = options or BuildOptions()
+    options, target = options or BuildOptions(), Path(target)
     check_engine_target(target, force=force)
-    exported = as_onnx(
+    found = open_source(
         source,
+        name=name,
+        default_name=f"{target.stem}.onnx",
         precision=precision,
         weights=weights,
         calibration=calibration,
-        on_step=on_step,
-        on_progress=on_progress,
+        progress=progress,
     )
-    warnings: Counter[str] = Counter()
-
-    def on_event(event: Mapping[str, Any]) -> None:
-        if event["kind"] == "message":
-            if event["severity"] == "warning":
-                warnings[plain(event["text"])] += 1
-            on_message(event["severity"], event["text"])
-        elif monitor:
-            _pass_on(event, monitor)
-
-    with exported as onnx:
-        plan = plan_build(onnx, options)
-        if plan.problems or plan.flavour is None or plan.profile is None:
-            others = len(plan.problems) - 1
-            more = f" (and {others} more reasons: --dry-run lists them)" if others else ""
-            raise EngineError(plan.problems[0] + more)
-        # A description is replaced after its engine and gone before: it never lies beside another one.
-        sidecar = sidecar_path(target)
-        with replacing(sidecar, force=force) as partial_sidecar, replacing(target, force=force) as partial:
-            job = _job(plan, plan.flavour, plan.profile, options, partial, verbose=verbose)
-            begun = time.perf_counter()
-            layers = run_job(job, on_event, title=plan.flavour.title, name=source.name, on_wait=on_wait)
-            seconds = time.perf_counter() - begun
-            info = _info(plan, plan.flavour, plan.profile, source, partial, layers, seconds)
-            partial_sidecar.write_text(document(info), encoding="utf-8")
-            sidecar.unlink(missing_ok=True)
+    plan = plan_source(found, options)
+    if plan.problems or plan.runtime is None or plan.profile is None:
+        raise _refusal(plan)
+    # A description is replaced after its engine and gone before: it never lies beside another one.
+    sidecar, warnings = sidecar_path(target), Counter[str]()
+    with replacing(sidecar, force=force) as partial_sidecar, replacing(target, force=force) as partial:
+        job = _job(plan, plan.runtime, plan.profile, options, partial, verbose=verbose)
+        begun = time.perf_counter()
+        layers = run_job(
+            job,
+            None if job.onnx else found.model.SerializeToString(),
+            _listener(warnings, on_message, progress),
+            title=plan.runtime.title,
+            name=found.name,
+            poll=progress.poll,
+        )
+        seconds = time.perf_counter() - begun
+        info = _info(plan, plan.runtime, plan.profile, partial, layers, seconds)
+        partial_sidecar.write_text(document(info), encoding="utf-8")
+        sidecar.unlink(missing_ok=True)
     return BuildReport(target, info, plan.notes, warnings, plan.timing_cache)
 
 
@@ -132,51 +122,69 @@ def check_engine_target(target: Path, *, force: bool) -> None:
     check_target(sidecar_path(target), force=force)
 
 
+def _refusal(plan: Plan) -> EngineError:
+    first, count = plan.problems[0], len(plan.problems)
+    if count == 1:
+        return EngineError(first.sentence, first.hint)
+    others = Hint("{dry_run} lists them", dry_run=True)
+    hint = first.hint + others if first.hint else others
+    return EngineError(f"{first.sentence} (the first of {count} reasons)", hint)
+
+
 def _job(
-    plan: Plan, flavour: Flavour, profile: Profile, options: BuildOptions, engine: Path, *, verbose: bool
+    plan: Plan, runtime: Runtime, profile: Profile, options: BuildOptions, engine: Path, *, verbose: bool
 ) -> Job:
+    too_large = plan.source.model.ByteSize() > MODEL_BYTES
     return Job(
-        flavour=flavour.name,
-        onnx=str(plan.source.path),
+        runtime=runtime.name,
+        onnx=str(plan.source.path) if too_large else None,
         engine=str(engine),
         input_name=plan.source.input_name,
-        shapes=None if is_fixed(plan.source) else as_lists(profile, plan.source.channels),
-        targets=[] if flavour.name == "tensorrt" else list(plan.targets),
+        shapes=None if is_fixed(plan.source) else profile.shapes(plan.source.channels),
+        targets=[] if runtime.name == "tensorrt" else list(plan.targets),
         workspace=options.workspace,
-        level=options.level,
+        optimization_level=options.optimization_level,
         timing_cache=plan.timing_cache and str(plan.timing_cache),
         inspect=plan.gpu is not None and plan.gpu.capability in plan.targets,
         verbose=verbose,
     )
 
 
-def _pass_on(event: Mapping[str, Any], monitor: Monitor) -> None:
-    if event["kind"] == "phase":
-        monitor.phase_start(event["name"], event["parent"], event["steps"])
-    elif event["kind"] == "step":
-        monitor.step_complete(event["name"], event["step"])
-    else:
-        monitor.phase_finish(event["name"])
+def _listener(
+    warnings: Counter[str], on_message: Callable[[str, str], object], progress: Progress
+) -> Callable[[Mapping[str, Any]], None]:
+    """Return what counts warnings, passes messages on, and tells `progress` of TensorRT's phases."""
+    left: dict[str, int] = {}
+
+    def listen(event: Mapping[str, Any]) -> None:
+        if event["kind"] == "message":
+            if event["severity"] == "warning":
+                warnings[plain(event["text"])] += 1
+            on_message(event["severity"], event["text"])
+        elif event["kind"] == "phase":
+            left[event["name"]] = event["steps"]
+            progress.begin(event["name"], event["steps"], within=event["parent"])
+        else:  # a phase may end before all its steps came
+            done = 1 if event["kind"] == "step" else left.get(event["name"], 0)
+            for _ in range(min(done, left.get(event["name"], 0))):
+                left[event["name"]] -= 1
+                progress.advance(event["name"])
+
+    return listen
 
 
 def _info(
-    plan: Plan,
-    flavour: Flavour,
-    profile: Profile,
-    source: Path,
-    engine: Path,
-    layers: str,
-    seconds: float,
+    plan: Plan, runtime: Runtime, profile: Profile, engine: Path, layers: str, seconds: float
 ) -> EngineInfo:
     found = plan.source
-    quantised = [operator.name for operator in found.operators if operator.precision == "int8"]
-    report = report_layers(layers, quantised)
+    quantized = [operator.name for operator in found.operators if operator.precision == "int8"]
+    report = report_layers(layers, quantized)
     return EngineInfo(
-        engine_sha256=file_sha256(engine),
-        source=source.name,
-        source_sha256=found.sha256 if source == found.path else file_sha256(source),
-        flavour=flavour.name,
-        version=flavour.version,
+        engine_sha256=sha256(engine),
+        source=found.name,
+        source_sha256=found.sha256,
+        runtime=runtime.name,
+        version=runtime.version,
         targets=plan.targets,
         profile=profile,
         input_name=found.input_name,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import EngineError
-from .runtime import FlavourName
+from .runtime import RuntimeName
 
-_MAGIC: dict[bytes, FlavourName] = {b"ftrt": "tensorrt", b"vtrt": "rtx"}
+_MAGIC: dict[bytes, RuntimeName] = {b"ftrt": "tensorrt", b"vtrt": "rtx"}
 _LAYOUT = struct.Struct("<4sI8xQ4B")
 """Magic, version of the layout, size of the file, version of TensorRT.
 
@@ -22,12 +22,12 @@ writes the same with `vtrt`, and the size.
 class Header:
     """What built an engine."""
 
-    flavour: FlavourName
+    runtime: RuntimeName
     version: str
 
 
 def read_header(path: Path) -> Header | None:
-    """Return what built an engine, or None for a file that is of an unknown kind or layout.
+    """Return what built an engine, or None for a file of an unknown kind or layout.
 
     Raises `EngineError` if it cannot be read, or is shorter than it says or any engine is.
     """
@@ -40,9 +40,9 @@ def read_header(path: Path) -> Header | None:
     if len(start) < _LAYOUT.size:
         raise EngineError(f"{path} is no engine: it has {size} bytes only, copy or build it again")
     magic, layout, whole, *version = _LAYOUT.unpack(start)
-    flavour = _MAGIC.get(magic)
-    if flavour is None or layout != 0:
+    runtime = _MAGIC.get(magic)
+    if runtime is None or layout != 0:
         return None
-    if flavour == "rtx" and size != whole:
+    if runtime == "rtx" and size != whole:
         raise EngineError(f"{path} is truncated: it has {size} bytes of {whole}, copy or build it again")
-    return Header(flavour, ".".join(map(str, version)))
+    return Header(runtime, ".".join(map(str, version)))

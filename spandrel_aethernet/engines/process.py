@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -15,43 +16,39 @@ from tempfile import TemporaryFile
 from threading import Thread
 from typing import IO, Any
 
-from ..errors import EngineError
+from ..errors import EngineError, Hint
 from .worker import GRACE_SECONDS, Job
 
-_LISTEN_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 """How long to wait at once: callers may stop a build, and Windows tells of Ctrl-C, only between two waits."""
-
 _LAST = ("built", "refused", "failed", "unwritable")
 _START = """
-import json, sys, types
+import json, sys
 request = json.loads(sys.stdin.buffer.readline())
 sys.path[:] = request["path"]
-package = types.ModuleType("spandrel_aethernet")
-package.__path__ = [request["package"]]
-sys.modules["spandrel_aethernet"] = package
-from spandrel_aethernet.engines.worker import Job, work
-work(Job(**request["job"]))
+from spandrel_aethernet.engines.worker import main
+main(request)
 """
-"""Loads the worker without the package's `__init__`, which takes seconds to load PyTorch."""
 
 
 def run_job(
     job: Job,
+    model: bytes | None,
     on_event: Callable[[dict[str, Any]], None],
     *,
     title: str,
     name: str,
-    on_wait: Callable[[], object] = lambda: None,
+    poll: Callable[[], object] = lambda: None,
 ) -> str:
     """Build in a child process and return TensorRT's list of layers, which may be empty.
 
-    `on_event` is given what is sent before the end, `on_wait` is called ten times a second in between;
-    `title` and `name` stand in errors for TensorRT and the
-    source. An exception, KeyboardInterrupt too, ends the process at once. Raises `EngineError` if TensorRT
-    refuses the file, fails or crashes, and OSError if the engine cannot be written.
+    `model` holds an ONNX model, unless the job names its file. `on_event` is given what is sent before the
+    end, `poll` is called ten times a second; `title` and `name` stand in errors for TensorRT and the source.
+    An exception, KeyboardInterrupt too, ends the process at once. Raises `EngineError` if TensorRT refuses
+    the model, fails or crashes, and OSError if the engine cannot be written.
     """
-    with TemporaryFile() as errors, _started(job, errors) as process:
-        for event in _events(process, on_wait):
+    with TemporaryFile() as errors, _started(job, model or b"", errors) as process:
+        for event in _events(process, poll):
             if event["kind"] in _LAST:
                 return _outcome(event, title, name)
             on_event(event)
@@ -77,9 +74,8 @@ def _outcome(event: dict[str, Any], title: str, name: str) -> str:
     if event["kind"] == "unwritable":
         raise OSError(event["reason"])
     if event["kind"] == "failed":
-        raise EngineError(
-            f"{title} cannot build {name}: {plain(event['reason'])}: {_remedy(event['reason'])}"
-        )
+        reason = event["reason"]
+        raise EngineError(f"{title} cannot build {name}: {plain(reason)}", _remedy(reason))
     first, *others = event["errors"] or [{"node": "", "code": "it does not say why", "said": ""}]
     where = f"at {first['node']} ({first['operator']}): " if first["node"] else ""
     said = re.sub(r"^Assertion failed: .*?: (?=[A-Z])", "", first["said"])
@@ -90,15 +86,16 @@ def _outcome(event: dict[str, Any], title: str, name: str) -> str:
     )
 
 
-def _remedy(reason: str) -> str:
+def _remedy(reason: str) -> Hint:
     if "OutOfMemory" in reason or "workspace" in reason:
-        return "give smaller --max-shapes, or more --workspace if you limited it"
-    return "--verbose shows all it says"
+        return Hint("give a smaller {max_shapes}, or more {workspace} if you limited it")
+    return Hint("{verbose} shows all it says", verbose=True)
 
 
 @contextmanager
-def _started(job: Job, errors: IO[bytes]) -> Generator[subprocess.Popen[bytes]]:
-    request = {"path": sys.path, "package": str(Path(__file__).parents[1]), "job": asdict(job)}
+def _started(job: Job, model: bytes, errors: IO[bytes]) -> Generator[subprocess.Popen[bytes]]:
+    paths = [*sys.path, str(Path(__file__).parents[2])]  # where this package is, however it was found
+    request = {"path": paths, "job": asdict(job), "bytes": len(model)}
     with subprocess.Popen(
         [sys.executable, "-I", "-c", _START],
         stdin=subprocess.PIPE,
@@ -112,6 +109,7 @@ def _started(job: Job, errors: IO[bytes]) -> Generator[subprocess.Popen[bytes]]:
         try:
             with suppress(BrokenPipeError):  # it ended already, and is found to have crashed
                 process.stdin.write(json.dumps(request).encode() + b"\n")
+                process.stdin.write(model)
                 process.stdin.flush()
             yield process
         finally:
@@ -126,7 +124,7 @@ def _started(job: Job, errors: IO[bytes]) -> Generator[subprocess.Popen[bytes]]:
                 raise
 
 
-def _events(process: subprocess.Popen[bytes], on_wait: Callable[[], object]) -> Iterator[dict[str, Any]]:
+def _events(process: subprocess.Popen[bytes], poll: Callable[[], object]) -> Iterator[dict[str, Any]]:
     lines: SimpleQueue[bytes] = SimpleQueue()
     stream = process.stdout
     assert stream is not None
@@ -138,11 +136,14 @@ def _events(process: subprocess.Popen[bytes], on_wait: Callable[[], object]) -> 
         lines.put(b"")
 
     Thread(target=listen, daemon=True).start()
+    due = time.monotonic() + _POLL_SECONDS
     while True:
+        if time.monotonic() >= due:  # messages may come without end, and tell nothing of progress
+            poll()
+            due = time.monotonic() + _POLL_SECONDS
         try:
-            line = lines.get(timeout=_LISTEN_SECONDS)
+            line = lines.get(timeout=max(due - time.monotonic(), 0))
         except Empty:
-            on_wait()
             continue
         if not line.endswith(b"\n"):  # the end, or a message cut short by it
             return

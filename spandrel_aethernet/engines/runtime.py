@@ -9,20 +9,20 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..errors import EngineError
+from ..errors import EngineError, check_choice
 
-FlavourName = Literal["rtx", "tensorrt"]
-FLAVOURS = ("auto", "rtx", "tensorrt")
-TITLES: dict[FlavourName, str] = {"rtx": "TensorRT for RTX", "tensorrt": "TensorRT"}
-_MODULES: dict[FlavourName, str] = {"rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
-WHEELS: dict[FlavourName, str] = {"rtx": "tensorrt-rtx-cu13", "tensorrt": "tensorrt"}
+RuntimeName = Literal["rtx", "tensorrt"]
+RUNTIMES = ("auto", "rtx", "tensorrt")
+TITLES: dict[RuntimeName, str] = {"rtx": "TensorRT for RTX", "tensorrt": "TensorRT"}
+WHEELS: dict[RuntimeName, str] = {"rtx": "tensorrt-rtx-cu13", "tensorrt": "tensorrt"}
+_MODULES: dict[RuntimeName, str] = {"rtx": "tensorrt_rtx", "tensorrt": "tensorrt"}
 
 
 @dataclass(frozen=True)
-class Flavour:
+class Runtime:
     """An installed TensorRT."""
 
-    name: FlavourName
+    name: RuntimeName
     module: Any
     """`tensorrt_rtx` or `tensorrt`; what one lacks of the other is looked up by name."""
     version: str
@@ -34,7 +34,7 @@ class Flavour:
 
     @property
     def strongly_typed(self) -> int:
-        """The flags of a network whose types are those of its ONNX file and Q/DQ nodes.
+        """The flags of a network whose types are those of its ONNX model and Q/DQ nodes.
 
         The flag has the value 1 in TensorRT 10, and 0 in 11 and in TensorRT for RTX.
         """
@@ -51,14 +51,14 @@ class Flavour:
         return {f"{match[1]}.{match[2]}": value for match, value in matches.items() if match}
 
 
-def find_flavour(name: str = "auto") -> Flavour:
+def find_runtime(name: str = "auto") -> Runtime:
     """Import TensorRT for RTX (`rtx`), classic TensorRT (`tensorrt`), or the first of both that is there.
 
-    Raises `EngineError`, with the command that installs it, if there is none.
+    Raises `ArgumentError` for any other name, and `EngineError`, with the command that installs it, if there
+    is none.
     """
-    wanted: list[FlavourName] = [known for known in _MODULES if name in ("auto", known)]
-    if not wanted:
-        raise EngineError(f"there is no TensorRT called {name!r}: expected one of {', '.join(FLAVOURS)}")
+    check_choice("runtime", name, RUNTIMES)
+    wanted: list[RuntimeName] = [known for known in _MODULES if name in ("auto", known)]
     broken: list[str] = []
     for known in wanted:
         try:
@@ -69,7 +69,7 @@ def find_flavour(name: str = "auto") -> Flavour:
             broken.append(f"{_MODULES[known]} cannot be loaded: {error}")
             continue
         if hasattr(module, "Builder"):  # a folder with nothing but type stubs can be imported, too
-            return Flavour(known, module, str(module.__version__))
+            return Runtime(known, module, str(module.__version__))
     titles = " or ".join(TITLES[known] for known in wanted)
     reasons = f" ({'; '.join(broken)})" if broken else ""
     raise EngineError(
@@ -82,15 +82,15 @@ def _has_rtx_wheels() -> bool:
     return sys.platform in ("linux", "win32") and platform.machine().lower() in ("x86_64", "amd64")
 
 
-def version_problem(name: FlavourName, version: str) -> str | None:
+def version_problem(name: RuntimeName, version: str) -> str | None:
     """Say why an engine of that TensorRT version cannot run with what is installed; None if it can.
 
-    Engines run with the very version that built them, in both flavours
+    Engines run with the very version that built them, in both runtimes
     (docs.nvidia.com/deeplearning/tensorrt-rtx, inference-library/engine-compatibility).
     """
     install = f"pip install {WHEELS[name]}=={version}"
     try:
-        found = find_flavour(name)
+        found = find_runtime(name)
     except EngineError:
         return f"{TITLES[name]} {version} built it and is not installed here: {install}"
     if found.version == version:

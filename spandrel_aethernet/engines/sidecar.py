@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from ..errors import AetherError, EngineError
-from ..files import replacing
-from ..shapes import Profile, Span
-from .runtime import TITLES, FlavourName
+from ..errors import AetherError, EngineError, Hint
+from ..files import sha256
+from ..precision import FloatType, Precision
+from ..shapes import Profile, Range
+from .runtime import TITLES, RuntimeName
+
+FORMAT = 1
+"""Written first into every description. Readers pass over keys that they do not know, in any format."""
+_KEYS = {"runtime": "flavour"}
+"""How a description calls what has another name here."""
+_AGAIN = Hint("build the engine again, or remove this file")
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class EngineInfo:
     source: str
     """Name of the ONNX file or checkpoint, without its folder."""
     source_sha256: str
-    flavour: FlavourName
+    runtime: RuntimeName
     version: str
     """Of TensorRT; an engine runs on the version that built it."""
     targets: tuple[str, ...]
@@ -32,17 +38,17 @@ class EngineInfo:
     profile: Profile
     input_name: str
     output_name: str
-    precision: str
-    """`fp32`, `fp16`, `fp32-int8` or `fp16-int8`; its first part is the type of input and output."""
+    precision: Precision
+    """Its float type is that of input and output."""
     scale: int | None
-    """None if the ONNX file does not tell."""
+    """None if the ONNX model does not tell."""
     channels: int
     operators: Mapping[str, int]
-    """How many Conv, MatMul and Gemm of the ONNX file are `int8`, `fp16` and `fp32`."""
+    """How many Conv, MatMul and Gemm of the ONNX model are `int8`, `fp16` and `fp32`."""
     layers: Mapping[str, int] | None
     """How many layers of the engine compute in each type, by TensorRT's own list; None if it gave none."""
     fell_back: tuple[str, ...]
-    """The operators that are INT8 in the ONNX file and float in the engine, as far as `layers` is known."""
+    """The operators that are INT8 in the ONNX model and float in the engine, as far as `layers` is known."""
     build_seconds: float
     package_version: str
 
@@ -52,12 +58,6 @@ def sidecar_path(engine: Path) -> Path:
     return engine.with_name(f"{engine.name}.json")
 
 
-def write_sidecar(engine: Path, info: EngineInfo) -> None:
-    """Write an engine's description, in place of one that is there. Raises `OutputError`."""
-    with replacing(sidecar_path(engine), force=True) as partial:
-        partial.write_text(document(info), encoding="utf-8")
-
-
 def document(info: EngineInfo) -> str:
     """Return the JSON text that `read_sidecar` reads."""
     return json.dumps(describe(info), indent=2, allow_nan=False) + "\n"
@@ -65,14 +65,15 @@ def document(info: EngineInfo) -> str:
 
 def describe(info: EngineInfo) -> dict[str, Any]:
     """Return a description as one JSON-ready document."""
-    return asdict(info) | {"profile": {axis: str(span) for axis, span in vars(info.profile).items()}}
+    named = {_KEYS.get(name, name): value for name, value in vars(info).items()}
+    return {"format": FORMAT, **named, "profile": info.profile.describe(), "precision": str(info.precision)}
 
 
 def read_sidecar(engine: Path) -> EngineInfo | None:
     """Return what lies beside an engine, or None if nothing does.
 
-    Raises `EngineError` if it is damaged, describes an engine of other bytes, or if the engine cannot be
-    read.
+    Raises `EngineError` if it is damaged, lacks a key, describes an engine of other bytes, or if the engine
+    cannot be read.
     """
     path = sidecar_path(engine)
     try:
@@ -83,9 +84,15 @@ def read_sidecar(engine: Path) -> EngineInfo | None:
         raise EngineError(f"{path} cannot be read: {_reason(error)}") from error
     try:
         info = _parse(json.loads(text))
-    except (ValueError, KeyError, TypeError, AttributeError, AetherError) as error:
-        raise EngineError(f"{path} is damaged: build the engine again, or remove this file") from error
-    if info.engine_sha256 != file_sha256(engine):
+    except KeyError as error:
+        raise EngineError(f"{path} is damaged, it has no {error.args[0]!r}", _AGAIN) from error
+    except (ValueError, TypeError, AttributeError, AetherError) as error:
+        raise EngineError(f"{path} is damaged", _AGAIN) from error
+    try:
+        found = sha256(engine)
+    except OSError as error:
+        raise EngineError(f"{engine} cannot be read: {_reason(error)}") from error
+    if info.engine_sha256 != found:
         raise EngineError(
             f"{engine} is not the engine that {path.name} describes: it was changed or is damaged, "
             "copy both files again or build it again"
@@ -93,35 +100,32 @@ def read_sidecar(engine: Path) -> EngineInfo | None:
     return info
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal. Raises `EngineError` if it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise EngineError(f"{path} cannot be read: {_reason(error)}") from error
-    return digest.hexdigest()
-
-
 def _parse(found: dict[str, Any]) -> EngineInfo:
     """Build a description from a document, which may hold more; a wrong one raises one of several errors."""
-    known: dict[str, Any] = {field.name: found[field.name] for field in fields(EngineInfo)}
+    keys = {field.name: _KEYS.get(field.name, field.name) for field in fields(EngineInfo)}
+    known: dict[str, Any] = {name: found[key] for name, key in keys.items()}
     lists = known["targets"], known["fell_back"]
-    spans = {axis: Span.parse(text, axis) for axis, text in known["profile"].items()}
-    known |= {"profile": Profile(**spans), "targets": tuple(lists[0]), "fell_back": tuple(lists[1])}
-    info = EngineInfo(**known)
-    texts: list[object] = [info.engine_sha256, info.source, info.source_sha256, info.version, info.precision]
+    ranges = {axis: Range.parse(known["profile"][axis], axis) for axis in Profile().describe()}
+    known |= {"profile": Profile(**ranges), "targets": tuple(lists[0]), "fell_back": tuple(lists[1])}
+    info = EngineInfo(**known | {"precision": _precision(known["precision"])})
+    texts: list[object] = [info.engine_sha256, info.source, info.source_sha256, info.version]
     texts += [info.input_name, info.output_name, info.package_version, *info.targets, *info.fell_back]
     numbers: list[object] = [info.channels, *info.operators.values(), *(info.layers or {}).values()]
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(one, list) for one in lists):
         raise TypeError
-    if info.flavour not in TITLES or not math.isfinite(info.build_seconds):
+    if info.runtime not in TITLES or not math.isfinite(info.build_seconds):
         raise ValueError
     if not all(isinstance(number, int) for number in (*numbers, info.scale or 1)):
         raise TypeError
     return info
+
+
+def _precision(text: str) -> Precision:
+    """Read what `str` writes, bfloat16 of other programs' models included."""
+    float_type, _, int8 = text.partition("-")
+    if float_type not in get_args(FloatType) or int8 not in ("", "int8"):
+        raise ValueError
+    return Precision(float_type, bool(int8))  # pyright: ignore[reportArgumentType]  (one of the choices)
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

@@ -1,28 +1,42 @@
-"""What an ONNX file tells of the engine that it will be."""
+"""From whatever is given to the ONNX model that TensorRT gets, and what that tells of the engine."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from ..errors import AetherError, EngineError, OnnxError
-from ..lint.linter import lint_model
-from ..onnx_model.graph import LintGraph
+from ..errors import ArgumentError, EngineError, Hint, OnnxError
+from ..files import sha256
+from ..lint.linter import lint_onnx
+from ..onnx_model.graph import OnnxGraph
+from ..onnx_model.infer_shapes import TensorType, infer_shapes
+from ..onnx_model.nodes import type_name
 from ..onnx_model.read import read_model
-from .sidecar import file_sha256
+from ..precision import FloatType, Precision
+from ..progress import SILENT, Progress
+from . import DEFAULT_PRECISION
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
+    from ..model.checkpoint import Weights
+    from ..model.source import NetworkInput
+    from ..onnx_export.calibration import CalibrationImages
     from ..onnx_model.metadata import Metadata
 
-_TYPES: Mapping[int, str] = {1: "fp32", 10: "fp16", 16: "bf16"}
-"""ONNX's numbers for float types."""
-_PROBE = (1, None, 64, 48)
-"""The sizes for which the scale is found, where the file leaves them open; not square, to tell axes apart."""
+    EngineInput: TypeAlias = NetworkInput | ModelProto
+    """What an engine can be built from: a network or a checkpoint's path, an ONNX model or its path."""
+
+_TYPES: Mapping[str, FloatType] = {"FLOAT": "fp32", "FLOAT16": "fp16", "BFLOAT16": "bf16"}
+"""ONNX's names of float types."""
+_PROBE = (1, 1, 64, 48)
+"""The input for which the scale is found, where a model leaves sizes open; not square, to tell axes apart."""
+MODEL_BYTES = 2**31 - 1
+"""How large a model in memory can be: no larger one can be written as a message of protobuf."""
 
 
 class Operator(NamedTuple):
@@ -31,35 +45,40 @@ class Operator(NamedTuple):
     name: str
     kind: str
     precision: str
-    """`int8` if both its factors come through DequantizeLinear, else the type of what it makes."""
-    made: str
+    """`int8` if both its factors come through DequantizeLinear, else the type of its output."""
+    output: str
     """`fp32`, `fp16`, `bf16`, or `unknown` where shape inference does not tell."""
 
 
 @dataclass(frozen=True)
 class OnnxSource:
-    """A file with one input and one output, N x C x H x W."""
+    """A model with one input and one output, N x C x H x W."""
 
-    path: Path
+    name: str
+    """Of the file that was given, without its folder, or what a model or a network in memory is called."""
     sha256: str
+    """Of the file that was given, or of what was given in memory."""
+    path: Path | None
+    """The ONNX file that was given; None for a model in memory and for one that was exported on the way."""
+    model: ModelProto = field(repr=False, compare=False)
     input_name: str
     output_name: str
     sizes: tuple[int | None, ...]
     """N, C, H, W; None where any size is taken."""
     channels: int
-    dtype: str
+    dtype: FloatType
     scale: int | None
     operators: tuple[Operator, ...]
     metadata: Metadata | None
     errors: tuple[str, ...]
-    """What the linter refuses the file for: rule, node, reason and remedy. The rest is not looked at then."""
+    """What the linter refuses it for: rule, node, reason and remedy. The rest is not looked at then."""
     warnings: int
     """How many findings cost INT8, speed or accuracy only."""
 
     @property
-    def precision(self) -> str:
-        """`fp32`, `fp16`, `fp32-int8` or `fp16-int8`."""
-        return f"{self.dtype}-int8" if self.counts["int8"] else self.dtype
+    def precision(self) -> Precision:
+        """The type of its input, and whether any operator is INT8."""
+        return Precision(self.dtype, bool(self.counts["int8"]))
 
     @property
     def counts(self) -> Counter[str]:
@@ -68,8 +87,8 @@ class OnnxSource:
 
     @property
     def fp32_products(self) -> int:
-        """How many matrix products make FP32, INT8 ones among them."""
-        return sum(operator.kind != "Conv" and operator.made == "fp32" for operator in self.operators)
+        """How many matrix products put out FP32, INT8 ones among them."""
+        return sum(operator.kind != "Conv" and operator.output == "fp32" for operator in self.operators)
 
     @property
     def int8_convolutions(self) -> int:
@@ -77,37 +96,106 @@ class OnnxSource:
         return sum(operator.kind == "Conv" and operator.precision == "int8" for operator in self.operators)
 
 
-def read_source(path: Path) -> OnnxSource:
-    """Read and lint an ONNX file.
+def open_source(
+    given: EngineInput,
+    *,
+    name: str | None = None,
+    default_name: str = "model.onnx",
+    precision: str | Precision | None = None,
+    weights: Weights = "grid",
+    calibration: Path | CalibrationImages | None = None,
+    verified: bool = True,
+    progress: Progress = SILENT,
+) -> OnnxSource:
+    """Read and lint an ONNX model or its file, once, or what a network or a checkpoint is exported as.
 
-    Raises `OnnxError` for one that cannot be read, and `EngineError` for one that has not one image-like
-    input and one output.
+    `name` is for what is in memory, `default_name` for models only. The rest is for networks and checkpoints:
+    see `export_network`. Raises what that raises, `ArgumentError` for such an argument beside an ONNX model,
+    `OnnxError` for a file that cannot be read, and `EngineError` for any that is not named like a
+    model, or has not one image-like input and one output.
     """
-    model = read_model(path)
-    given, made = _ends(path, model)
-    dims = given.type.tensor_type.shape.dim
+    path = Path(given) if isinstance(given, str | Path) else None
+    if path and path.suffix.lower() != ".onnx":
+        _check_suffix(path)
+    from onnx import ModelProto
+
+    if isinstance(given, ModelProto) or (path and path.suffix.lower() == ".onnx"):
+        options = {"precision": precision, "weights": weights != "grid", "calibration": calibration}
+        if used := [option for option, value in options.items() if value]:
+            raise ArgumentError(
+                f"{path or name or 'the model'} is an ONNX model and no checkpoint",
+                Hint(f"leave {{{used[0]}}} out"),
+            )
+        if isinstance(given, ModelProto):
+            return _from_memory(given, name or default_name)
+        assert path is not None
+        model = read_model(path)
+        return read_source(model, path.name, sha256(path), path=path)
+    from ..model.source import as_source
+    from ..onnx_export.export import export_network
+
+    wanted = DEFAULT_PRECISION if precision is None else Precision.parse(precision)
+    network: Any = given
+    source = as_source(network, weights=weights, name=name)
+    exported = export_network(
+        source,
+        precision=wanted,
+        preset="tensorrt" if wanted.int8 else None,
+        calibration=calibration,
+        verified=verified,
+        weights=weights,
+        progress=progress,
+    )
+    return read_source(exported.model, source.name, source.sha256)
+
+
+def _check_suffix(path: Path) -> None:
+    from ..model.io import SUFFIXES
+
+    if path.suffix.lower() not in SUFFIXES:
+        known = ", ".join((".onnx", *SUFFIXES))
+        raise EngineError(f"{path} is not named like an ONNX file or a checkpoint: expected {known}")
+
+
+def _from_memory(model: ModelProto, name: str) -> OnnxSource:
+    if model.ByteSize() > MODEL_BYTES:
+        raise EngineError(f"{name} is larger than 2 GB: save it with external data and give the file's path")
+    return read_source(model, name, hashlib.sha256(model.SerializeToString()).hexdigest())
+
+
+def read_source(model: ModelProto, name: str, sha256: str, *, path: Path | None = None) -> OnnxSource:
+    """Lint a model, which is not changed, and find out what an engine needs to know of it.
+
+    Raises `OnnxError` for a damaged one, and `EngineError` for one that has not one image-like input and
+    one output.
+    """
+    label = path or name
+    entry, output = _input_and_output(model, label)
+    dims = entry.type.tensor_type.shape.dim
     sizes = tuple(dim.dim_value if dim.dim_value > 0 else None for dim in dims)
     if len(sizes) != 4 or sizes[1] is None:
         shape = "x".join(str(size or "?") for size in sizes)
-        raise EngineError(f"{path} takes {shape}: expected N x C x H x W with the number of channels fixed")
-    dtype = _TYPES.get(given.type.tensor_type.elem_type)
+        raise EngineError(f"{label} takes {shape}: expected N x C x H x W with the number of channels fixed")
+    dtype = _TYPES.get(type_name(entry.type.tensor_type.elem_type))
     if dtype is None:
-        raise EngineError(f"{path} takes no float images: expected {given.name} to be float32 or float16")
-    metadata = _metadata(path)
+        raise EngineError(f"{label} takes no float images: expected {entry.name} to be float32 or float16")
+    metadata = _metadata(model)
     try:
-        report = lint_model(model)
+        report = lint_onnx(model)
     except OnnxError as error:
-        raise OnnxError(f"{path}: {error}") from error
-    inferred = {} if report.errors else _inferred(model, given.name, sizes)
+        raise OnnxError(f"{label}: {error.message.sentence}", error.message.hint) from error
+    inferred = {} if report.errors else infer_shapes(model, _PROBE)
     return OnnxSource(
+        name=name,
+        sha256=sha256,
         path=path,
-        sha256=file_sha256(path),
-        input_name=given.name,
-        output_name=made.name,
+        model=model,
+        input_name=entry.name,
+        output_name=output.name,
         sizes=sizes,
         channels=sizes[1],
         dtype=dtype,
-        scale=metadata.scale if metadata else _scale(inferred.get(given.name), inferred.get(made.name)),
+        scale=metadata.scale if metadata else _scale(inferred.get(entry.name), inferred.get(output.name)),
         operators=() if report.errors else _operators(model, inferred),
         metadata=metadata,
         errors=tuple(f"{one.rule} {one.node}: {one.message}; {one.remedy}" for one in report.errors),
@@ -115,67 +203,40 @@ def read_source(path: Path) -> OnnxSource:
     )
 
 
-def _ends(path: Path, model: ModelProto) -> tuple[ValueInfoProto, ValueInfoProto]:
+def _input_and_output(model: ModelProto, label: object) -> tuple[ValueInfoProto, ValueInfoProto]:
     stored = {tensor.name for tensor in model.graph.initializer}
     inputs = [entry for entry in model.graph.input if entry.name not in stored]
     if len(inputs) != 1 or len(model.graph.output) != 1:
         raise EngineError(
-            f"{path} has {len(inputs)} inputs and {len(model.graph.output)} outputs: expected one of each"
+            f"{label} has {len(inputs)} inputs and {len(model.graph.output)} outputs: expected one of each"
         )
     return inputs[0], model.graph.output[0]
 
 
-def _metadata(path: Path) -> Metadata | None:
-    """Return what this package wrote into a file; None, too, if another program damaged it."""
+def _metadata(model: ModelProto) -> Metadata | None:
+    """Return what this package wrote into a model; None, too, if another program damaged it."""
     from ..onnx_model.metadata import read_metadata
 
     try:
-        return read_metadata(path)
+        return read_metadata(model)
     except OnnxError:
-        raise
-    except (AetherError, AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
-def _inferred(model: ModelProto, name: str, sizes: tuple[int | None, ...]) -> dict[str, ValueInfoProto]:
-    """Return type and shape of all tensors for an input of the sizes in `_PROBE`, as far as ONNX knows."""
-    from onnx import ModelProto, shape_inference
-
-    sized = ModelProto()
-    sized.CopyFrom(model)
-    del sized.graph.value_info[:]
-    for entry in sized.graph.output:
-        entry.type.tensor_type.ClearField("shape")
-    given = next(entry for entry in sized.graph.input if entry.name == name)
-    for dim, fixed, size in zip(given.type.tensor_type.shape.dim, sizes, _PROBE, strict=True):
-        dim.dim_value = fixed or size or 0
-    try:
-        sized = shape_inference.infer_shapes(sized, data_prop=True)
-    except (shape_inference.InferenceError, RuntimeError, ValueError):  # over 2 GB, or of unknown operators
-        return {}
-    return {entry.name: entry for part in _entries(sized) for entry in part}
-
-
-def _entries(model: ModelProto) -> tuple[list[ValueInfoProto], ...]:
-    return list(model.graph.input), list(model.graph.value_info), list(model.graph.output)
-
-
-def _scale(given: ValueInfoProto | None, made: ValueInfoProto | None) -> int | None:
-    if given is None or made is None:
-        return None
-    before, after = ([dim.dim_value for dim in end.type.tensor_type.shape.dim] for end in (given, made))
-    if len(after) != 4 or not all(after):
+def _scale(entry: TensorType | None, output: TensorType | None) -> int | None:
+    before, after = (one.shape if one else None for one in (entry, output))
+    if not before or not after or len(after) != 4:
         return None
     scale = after[2] // before[2]
-    return scale if scale and after[2:] == [side * scale for side in before[2:]] else None
+    return scale if scale and after[2:] == tuple(side * scale for side in before[2:]) else None
 
 
-def _operators(model: ModelProto, inferred: Mapping[str, ValueInfoProto]) -> tuple[Operator, ...]:
-    graph = LintGraph(model)
+def _operators(model: ModelProto, inferred: Mapping[str, TensorType]) -> tuple[Operator, ...]:
+    graph = OnnxGraph(model)
     operators: list[Operator] = []
     for product in graph.products:
-        entry = inferred.get(product.node.outputs[0])
-        made = _TYPES.get(entry.type.tensor_type.elem_type, "unknown") if entry else "unknown"
-        precision = "int8" if graph.is_quantised(product) else made
-        operators.append(Operator(product.node.name, product.node.op, precision, made))
+        found = inferred.get(product.node.outputs[0])
+        output = _TYPES.get(found.type, "unknown") if found else "unknown"
+        precision = "int8" if graph.is_quantized(product) else output
+        operators.append(Operator(product.node.name, product.node.op, precision, output))
     return tuple(operators)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import EngineError
-from .runtime import Flavour
+from ..errors import EngineError, Hint, Message
+from .runtime import Runtime
 from .source import OnnxSource
 
 ALL = "all"
@@ -56,7 +56,7 @@ class Targets:
     """What to build for."""
 
     capabilities: tuple[str, ...]
-    note: str | None = None
+    note: Message | None = None
     """What a user should know of this choice."""
 
 
@@ -90,38 +90,43 @@ def parse_target(text: str) -> str:
         if re.search(pattern, plain):
             return capability
     raise EngineError(
-        f"--target {text} is no GPU that is known here: give a compute capability such as 8.6, "
-        'or a card such as "RTX 3060"'
+        f"{text!r} is no GPU that is known here",
+        Hint('give {targets} a compute capability such as 8.6, or a card such as "RTX 3060"'),
     )
 
 
-def choose_targets(flavour: Flavour, asked: Sequence[str], gpu: Gpu | None, source: OnnxSource) -> Targets:
+def choose_targets(
+    runtime: Runtime, asked: str | Sequence[str], gpu: Gpu | None, source: OnnxSource
+) -> Targets:
     """Return the compute capabilities to build for: those asked for, the GPU's, or all there are.
 
     `asked` holds what `parse_target` reads, or `ALL` and nothing else. Raises `EngineError` if they cannot be
-    built for, by this TensorRT or from this file.
+    built for, by this TensorRT or from this model.
     """
-    every = [text.lower() for text in asked] == [ALL]
-    wanted = (ALL,) if every else tuple(sorted({parse_target(text) for text in asked}, key=float))
-    if flavour.name == "tensorrt":
-        return _classic(flavour, wanted, gpu)
-    known = sorted(flavour.capabilities(), key=float)
+    texts = [asked] if isinstance(asked, str) else asked
+    every = [text.lower() for text in texts] == [ALL]
+    wanted = (ALL,) if every else tuple(sorted({parse_target(text) for text in texts}, key=float))
+    if runtime.name == "tensorrt":
+        return _classic(runtime, wanted, gpu)
+    known = sorted(runtime.capabilities(), key=float)
     if not wanted and gpu and gpu.capability in known:
         wanted = (gpu.capability,)
     if wanted in ((), (ALL,)):
         return _all(known, source)
     if missing := [one for one in wanted if one not in known]:
-        raise EngineError(f"{flavour.title} does not build for {missing[0]}: expected {', '.join(known)}")
+        raise EngineError(f"{runtime.title} does not build for {missing[0]}: expected {', '.join(known)}")
     if _TURING in wanted and source.fp32_products:
         raise EngineError(
-            f"{source.path.name} cannot be built for {_TURING}, where {flavour.title} has no FP32 matrix "
+            f"{source.name} cannot be built for {_TURING}, where {runtime.title} has no FP32 matrix "
             "products: export it as fp16 or fp16-int8, or choose newer GPUs"
         )
     if _TURING in wanted and len(wanted) > 1 and source.int8_convolutions:
         return Targets(
             wanted,
-            f"with {_TURING} among the targets, all of them run the {source.int8_convolutions} INT8 "
-            "convolutions in float: build one engine for it and one for the others",
+            Message(
+                f"with {_TURING} among the targets, all of them run the {source.int8_convolutions} INT8 "
+                "convolutions in float: build one engine for it and one for the others"
+            ),
         )
     return Targets(wanted)
 
@@ -134,27 +139,28 @@ def _all(known: Sequence[str], source: OnnxSource) -> Targets:
     """
     newer = tuple(one for one in known if one != _TURING)
     if source.fp32_products:
-        return Targets(
-            newer, _LEFT_OUT + "has no FP32 matrix products: build it from an fp16 or fp16-int8 file"
-        )
+        why = "has no FP32 matrix products: build it from an fp16 or fp16-int8 file"
+        return Targets(newer, Message(_LEFT_OUT + why))
     if source.int8_convolutions:
-        return Targets(
-            newer,
-            _LEFT_OUT + "has no INT8 convolutions: --target 7.5 builds an engine for it alone",
-        )
+        alone = Hint("{targets} builds an engine for it alone", targets=_TURING)
+        return Targets(newer, Message(f"{_LEFT_OUT}has no INT8 convolutions", alone))
     return Targets(tuple(known))
 
 
-def _classic(flavour: Flavour, wanted: tuple[str, ...], gpu: Gpu | None) -> Targets:
+def _classic(runtime: Runtime, wanted: tuple[str, ...], gpu: Gpu | None) -> Targets:
     if gpu is None:
         raise EngineError(
-            f"{flavour.title} builds on the GPU that is to run the engine, and none is found here: build it "
-            'there, or with TensorRT for RTX, which needs none (pip install "spandrel-aethernet[rtx]", '
-            "--runtime rtx)"
+            f"{runtime.title} builds on the GPU that is to run the engine, and none is found here",
+            Hint(
+                "build it there, or with TensorRT for RTX, which needs none "
+                '(pip install "spandrel-aethernet[rtx]", {runtime})',
+                runtime="rtx",
+            ),
         )
     if wanted not in ((), (gpu.capability,)):
         raise EngineError(
-            f"{flavour.title} builds for the GPU it runs on, {gpu.name} ({gpu.capability}), and not for "
-            f"{', '.join(wanted)}: leave --target out, or choose --runtime rtx"
+            f"{runtime.title} builds for the GPU it runs on, {gpu.name} ({gpu.capability}), and not for "
+            f"{', '.join(wanted)}",
+            Hint("leave {targets} out, or choose {runtime}", runtime="rtx"),
         )
     return Targets((gpu.capability,))

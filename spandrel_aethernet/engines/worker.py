@@ -2,23 +2,25 @@
 
 TensorRT can be busy inside one step for many seconds, in which it cannot be cancelled, and its parser brings
 down its process on some files. So a child process builds (see `process.py`) and says what happens as lines of
-JSON on its standard output. When its standard input ends, the build is over: the builder is told to stop, and
-a moment later the process ends whatever the builder does. That holds for a parent that was killed, too.
+JSON on its standard output. Its standard input gives the job as a line of JSON, then the bytes of the model. When
+that ends, the build is over: the builder is told to stop, and a moment later the process ends whatever the
+builder does. That holds for a parent that was killed, too. Nothing here may load PyTorch: it takes seconds.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError
-from .runtime import Flavour, FlavourName, find_flavour
+from .runtime import Runtime, RuntimeName, find_runtime
 from .timing_cache import load_timings, save_timings
 
 if TYPE_CHECKING:
@@ -36,18 +38,19 @@ _LAYERS = ("Layers:\n", "Engine Layer Information:\n")
 class Job:
     """What to build. Only what JSON can hold."""
 
-    flavour: FlavourName
-    onnx: str
+    runtime: RuntimeName
+    onnx: str | None
+    """File to read; None for a model that is given in memory."""
     engine: str
     """File to write."""
     input_name: str
     shapes: list[list[int]] | None
-    """Smallest, usual and largest N x C x H x W; None if the file fixes them."""
+    """Min, opt and max N x C x H x W; None if the model fixes them."""
     targets: list[str]
     """Compute capabilities; empty for classic TensorRT."""
     workspace: int | None
     """MiB of scratch memory at most."""
-    level: int | None
+    optimization_level: int | None
     """0..5: how long to look for fast kernels."""
     timing_cache: str | None
     inspect: bool
@@ -56,7 +59,14 @@ class Job:
     """Whether to pass on messages that are no warnings."""
 
 
-def work(job: Job) -> None:
+def main(request: Mapping[str, Any]) -> None:
+    """Build what the first line of standard input asks for: a `job`, with a model in the `bytes` after it."""
+    job, model = Job(**request["job"]), sys.stdin.buffer.read(request["bytes"])
+    if len(model) == request["bytes"]:  # else the build is over already
+        work(job, model)
+
+
+def work(job: Job, model: bytes) -> None:
     """Build, and send what happens; the last message is `built`, `refused`, `failed` or `unwritable`."""
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the library prints must not get between the messages
@@ -69,7 +79,7 @@ def work(job: Job) -> None:
 
     threading.Thread(target=_end_with_input, args=[cancelled], daemon=True).start()
     try:
-        _build(find_flavour(job.flavour), job, send, cancelled)
+        _build(find_runtime(job.runtime), job, model, send, cancelled)
     except Exception as error:  # TensorRT's bindings raise TypeError, RuntimeError and more
         send("failed", reason=str(error))
 
@@ -82,18 +92,19 @@ def _end_with_input(cancelled: threading.Event) -> None:
     os._exit(1)
 
 
-def _build(flavour: Flavour, job: Job, send: Send, cancelled: threading.Event) -> None:
-    module = flavour.module
+def _build(runtime: Runtime, job: Job, model: bytes, send: Send, cancelled: threading.Event) -> None:
+    module = runtime.module
     log = _make_logger(module, send, verbose=job.verbose)
     monitor = _make_monitor(module, send, cancelled)
     builder: trt.Builder = module.Builder(log)
-    network = builder.create_network(flavour.strongly_typed)
+    network = builder.create_network(runtime.strongly_typed)
     parser: trt.OnnxParser = module.OnnxParser(network, log)
-    if not parser.parse(Path(job.onnx).read_bytes(), job.onnx):
+    parsed = parser.parse(Path(job.onnx).read_bytes(), job.onnx) if job.onnx else parser.parse(model)
+    if not parsed:
         faults = [parser.get_error(index) for index in range(parser.num_errors)]
         send("refused", errors=[_parser_error(fault) for fault in faults])
         return
-    config = _configure(flavour, job, builder)
+    config = _configure(runtime, job, builder)
     config.progress_monitor = monitor
     if job.timing_cache:
         load_timings(config, Path(job.timing_cache))
@@ -121,21 +132,20 @@ def _parser_error(fault: trt.ParserError) -> dict[str, str]:
     return {"node": fault.node_name(), "operator": fault.node_operator(), "code": code, "said": fault.desc()}
 
 
-def _configure(flavour: Flavour, job: Job, builder: trt.Builder) -> trt.IBuilderConfig:
-    module = flavour.module
+def _configure(runtime: Runtime, job: Job, builder: trt.Builder) -> trt.IBuilderConfig:
+    module = runtime.module
     config = builder.create_builder_config()
     config.profiling_verbosity = module.ProfilingVerbosity.DETAILED
     if job.workspace is not None:
         config.set_memory_pool_limit(module.MemoryPoolType.WORKSPACE, job.workspace << 20)
-    if job.level is not None:
-        config.builder_optimization_level = job.level
+    if job.optimization_level is not None:
+        config.builder_optimization_level = job.optimization_level
     if job.shapes is not None:
         profile = builder.create_optimization_profile()
-        smallest, usual, largest = (module.Dims(shape) for shape in job.shapes)
-        profile.set_shape(job.input_name, smallest, usual, largest)
+        profile.set_shape(job.input_name, *(module.Dims(shape) for shape in job.shapes))
         config.add_optimization_profile(profile)
     if job.targets:
-        _set_targets(config, [flavour.capabilities()[target] for target in job.targets])
+        _set_targets(config, [runtime.capabilities()[target] for target in job.targets])
     return config
 
 
