@@ -20,9 +20,10 @@ from .build_plan import BuildOptions, Plan, plan_source
 from .layers import report_layers
 from .process import plain, run_job
 from .profile import is_fixed
-from .runtime import Runtime
+from .runtime import Runtime, find_runtime
 from .sidecar import EngineInfo, describe, document, sidecar_path
 from .source import MODEL_BYTES, open_source
+from .targets import parse_targets
 from .worker import Job
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ def build_engine(
     """
     options, target = options or BuildOptions(), Path(target)
     check_engine_target(target, force=force)
+    # Before an export, which takes a while.
+    parse_targets(options.targets)
+    find_runtime(options.runtime)
     found = open_source(
         source,
         name=name,

@@ -107,7 +107,8 @@ def _parse(found: dict[str, Any]) -> EngineInfo:
     lists = known["targets"], known["fell_back"]
     ranges = {axis: Range.parse(known["profile"][axis], axis) for axis in Profile().describe()}
     known |= {"profile": Profile(**ranges), "targets": tuple(lists[0]), "fell_back": tuple(lists[1])}
-    info = EngineInfo(**known | {"precision": _precision(known["precision"])})
+    known["precision"] = _precision(known["precision"])
+    info = EngineInfo(**known)
     texts: list[object] = [info.engine_sha256, info.source, info.source_sha256, info.version]
     texts += [info.input_name, info.output_name, info.package_version, *info.targets, *info.fell_back]
     numbers: list[object] = [info.channels, *info.operators.values(), *(info.layers or {}).values()]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from ..errors import ArgumentError, EngineError, Hint, OnnxError
+from ..errors import ArgumentError, EngineError, Hint, OnnxError, missing_extras
 from ..files import sha256
 from ..lint.linter import lint_onnx
 from ..onnx_model.graph import OnnxGraph
@@ -96,6 +96,7 @@ class OnnxSource:
         return sum(operator.kind == "Conv" and operator.precision == "int8" for operator in self.operators)
 
 
+@missing_extras()
 def open_source(
     given: EngineInput,
     *,
@@ -114,29 +115,24 @@ def open_source(
     `OnnxError` for a file that cannot be read, and `EngineError` for any that is not named like a
     model, or has not one image-like input and one output.
     """
-    path = Path(given) if isinstance(given, str | Path) else None
-    if path and path.suffix.lower() != ".onnx":
-        _check_suffix(path)
     from onnx import ModelProto
 
-    if isinstance(given, ModelProto) or (path and path.suffix.lower() == ".onnx"):
-        options = {"precision": precision, "weights": weights != "grid", "calibration": calibration}
-        if used := [option for option, value in options.items() if value]:
-            raise ArgumentError(
-                f"{path or name or 'the model'} is an ONNX model and no checkpoint",
-                Hint(f"leave {{{used[0]}}} out"),
-            )
-        if isinstance(given, ModelProto):
-            return _from_memory(given, name or default_name)
-        assert path is not None
-        model = read_model(path)
-        return read_source(model, path.name, sha256(path), path=path)
+    exporting = {"precision": precision, "weights": weights, "calibration": calibration}
+    used = [argument for argument, value in exporting.items() if value not in (None, "grid")]
+    if isinstance(given, ModelProto):
+        _check_unused(name or default_name, used)
+        return _from_memory(given, name or default_name)
+    if isinstance(given, str | Path):
+        path = Path(given)
+        if path.suffix.lower() == ".onnx":
+            _check_unused(path, used)
+            return read_source(read_model(path), path.name, sha256(path), path=path)
+        _check_suffix(path)
+    wanted = DEFAULT_PRECISION if precision is None else Precision.parse(precision)
     from ..model.source import as_source
     from ..onnx_export.export import export_network
 
-    wanted = DEFAULT_PRECISION if precision is None else Precision.parse(precision)
-    network: Any = given
-    source = as_source(network, weights=weights, name=name)
+    source = as_source(given, weights=weights, name=name)
     exported = export_network(
         source,
         precision=wanted,
@@ -147,6 +143,11 @@ def open_source(
         progress=progress,
     )
     return read_source(exported.model, source.name, source.sha256)
+
+
+def _check_unused(label: object, arguments: Sequence[str]) -> None:
+    if arguments:
+        raise ArgumentError(f"{label} is no checkpoint", Hint(f"leave {{{arguments[0]}}} out"))
 
 
 def _check_suffix(path: Path) -> None:
@@ -184,7 +185,7 @@ def read_source(model: ModelProto, name: str, sha256: str, *, path: Path | None 
         report = lint_onnx(model)
     except OnnxError as error:
         raise OnnxError(f"{label}: {error.message.sentence}", error.message.hint) from error
-    inferred = {} if report.errors else infer_shapes(model, _PROBE)
+    inferred: Mapping[str, TensorType] = {} if report.errors else infer_shapes(model, _PROBE)
     return OnnxSource(
         name=name,
         sha256=sha256,

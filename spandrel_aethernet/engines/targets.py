@@ -95,17 +95,26 @@ def parse_target(text: str) -> str:
     )
 
 
+def parse_targets(asked: str | Sequence[str]) -> tuple[str, ...]:
+    """Return each compute capability once, the oldest first, or `ALL` where that is all that is asked for.
+
+    `asked` is one text that `parse_target` reads, or several. Raises `EngineError` for any other text.
+    """
+    texts = [asked] if isinstance(asked, str) else asked
+    if [text.lower() for text in texts] == [ALL]:
+        return (ALL,)
+    return tuple(sorted({parse_target(text) for text in texts}, key=float))
+
+
 def choose_targets(
     runtime: Runtime, asked: str | Sequence[str], gpu: Gpu | None, source: OnnxSource
 ) -> Targets:
     """Return the compute capabilities to build for: those asked for, the GPU's, or all there are.
 
-    `asked` holds what `parse_target` reads, or `ALL` and nothing else. Raises `EngineError` if they cannot be
+    `asked` is what `parse_targets` reads. Raises `EngineError` if they cannot be
     built for, by this TensorRT or from this model.
     """
-    texts = [asked] if isinstance(asked, str) else asked
-    every = [text.lower() for text in texts] == [ALL]
-    wanted = (ALL,) if every else tuple(sorted({parse_target(text) for text in texts}, key=float))
+    wanted = parse_targets(asked)
     if runtime.name == "tensorrt":
         return _classic(runtime, wanted, gpu)
     known = sorted(runtime.capabilities(), key=float)

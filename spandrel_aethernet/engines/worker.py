@@ -2,9 +2,9 @@
 
 TensorRT can be busy inside one step for many seconds, in which it cannot be cancelled, and its parser brings
 down its process on some files. So a child process builds (see `process.py`) and says what happens as lines of
-JSON on its standard output. Its standard input gives the job as a line of JSON, then the bytes of the model. When
-that ends, the build is over: the builder is told to stop, and a moment later the process ends whatever the
-builder does. That holds for a parent that was killed, too. Nothing here may load PyTorch: it takes seconds.
+JSON on its standard output. Its standard input gives the job as a line of JSON, then the bytes of the model.
+When that ends, the build is over: the builder is told to stop, and a moment later the process ends whatever
+the builder does. That holds for a parent that was killed, too. Nothing here may load PyTorch, which is slow.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def _build(runtime: Runtime, job: Job, model: bytes, send: Send, cancelled: thre
     builder: trt.Builder = module.Builder(log)
     network = builder.create_network(runtime.strongly_typed)
     parser: trt.OnnxParser = module.OnnxParser(network, log)
-    parsed = parser.parse(Path(job.onnx).read_bytes(), job.onnx) if job.onnx else parser.parse(model)
-    if not parsed:
+    content = Path(job.onnx).read_bytes() if job.onnx else model
+    if not parser.parse(content, job.onnx or ""):
         faults = [parser.get_error(index) for index in range(parser.num_errors)]
         send("refused", errors=[_parser_error(fault) for fault in faults])
         return
