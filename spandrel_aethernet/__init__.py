@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .model.io import load_model
     from .model.network import AetherNet
     from .model.ranges import ActivationRange, TrainedRanges
-    from .onnx_export.calibrator import Calibrator
+    from .onnx_export.calibration import Calibrator
     from .onnx_export.export import export_network, export_onnx
     from .precision import Precision
     from .release.make import make_release
@@ -95,7 +95,7 @@ _HOMES = {
     "model.io": ("load_model",),
     "model.network": ("AetherNet",),
     "model.ranges": ("ActivationRange", "TrainedRanges"),
-    "onnx_export.calibrator": ("Calibrator",),
+    "onnx_export.calibration": ("Calibrator",),
     "onnx_export.export": ("export_network", "export_onnx"),
     "precision": ("Precision",),
     "release.make": ("make_release",),

@@ -1,1 +1,1 @@
-"""ONNX files from a network: plan, calibration, Q/DQ nodes, verification, lint."""
+"""ONNX models from a network: what is quantized, calibration, Q/DQ nodes, verification."""

@@ -1,123 +1,158 @@
-"""Scales for every quantised operator: learned where training left a range, else measured on images."""
+"""Calibration: the amax at the inputs that QAT left open, measured on images one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+import copy
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from ..data import PHOTOGRAPHS, half_size
+from ..errors import ArgumentError
+from ..images.channels import feed_for, to_network
+from ..images.files import format_of, read_picture
+from ..model.network import AetherNet
 from ..model.ranges import TrainedRanges
-from .deploy import Product
-from .int8_ops import QuantisedOp, on_grid
+from ..shapes import shape_text
+from .deploy import deployable
+from .int8_ops import PRESETS, QuantizedOp, plan
 
-_STEPS = 127
-"""Positive steps of a symmetric int8 activation."""
 _SIDE = 128
 """How many pixels of each side of an image calibration looks at."""
 
 
-@dataclass(frozen=True)
-class OpScales:
-    """The int8 steps of one operator."""
+class CalibrationImages:
+    """Images to calibrate on, each decoded when it is first asked for and then kept.
 
-    op: QuantisedOp
-    input_scale: float
-    input_source: str
-    """`learned` or `calibrated`."""
-    weight_scale: Tensor
-    """One step per output channel, shape (C), float32."""
-    weight_axis: int
-    """The axis of the weight that holds output channels: 0 for a Conv, 1 for a product laid out (in, out)."""
-
-    def as_stored(self, dtype: torch.dtype) -> OpScales:
-        """Return the steps as a file holds them whose float type is `dtype`: rounded, but never to 0."""
-        least = torch.finfo(dtype).smallest_normal
-        given = torch.cat([torch.tensor([self.input_scale]), self.weight_scale])
-        stored = given.clamp_min(least).to(dtype).float()
-        return replace(self, input_scale=float(stored[0]), weight_scale=stored[1:])
-
-
-def find_scales(
-    network: nn.Module,
-    ops: Sequence[QuantisedOp],
-    ranges: TrainedRanges | None,
-    images: Iterable[Tensor],
-    *,
-    on_image: Callable[[], object] = lambda: None,
-) -> list[OpScales]:
-    """Return the scales of `ops`, which name modules of `network` (a `deployable` one, float32).
-
-    A range that training left wins, then one of an earlier calibration. For the rest, `images` (1 x C x H x
-    W, values 0..1) run through the network and the largest magnitude of each input is taken; none run if
-    nothing is left to measure.
+    An item is the middle of an image, 1 x `channels` x H x W, float32, values 0..1, H and W at most 128.
     """
-    known = {op.module: learned_input(op, ranges) for op in ops}
-    calibrated = dict(ranges.calibrated_inputs) if ranges else {}
-    unknown = [name for name, learned in known.items() if learned is None and name not in calibrated]
-    if unknown:
-        with watched_inputs(network, unknown) as measured, torch.inference_mode():
-            for image in images:
-                network(image)
-                on_image()
-        calibrated |= measured
-    scales: list[OpScales] = []
-    for op in ops:
-        learned = known[op.module]
-        largest = calibrated[op.module] if learned is None else learned
-        axis = 1 if isinstance(network.get_submodule(op.module), Product) else 0
-        scales.append(
-            OpScales(
-                op,
-                (largest or 1.0) / _STEPS,
-                "calibrated" if learned is None else "learned",
-                _weight_scale(_weight(network, op.module), axis, op, ranges),
-                axis,
-            )
+
+    def __init__(self, paths: Sequence[Path], channels: int) -> None:
+        """Take image files, and how many channels the network has."""
+        self.channels = channels
+        self._paths = tuple(paths)
+        self._decoded: dict[int, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """Return an image. Raises `ImageError` for one that cannot be read, or whose channels do not fit."""
+        if index not in self._decoded:
+            self._decoded[index] = self._decode(self._paths[index])
+        return self._decoded[index]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[index] for index in range(len(self)))
+
+    def _decode(self, path: Path) -> Tensor:
+        pixels = read_picture(path).pixels
+        crop = pixels[_middle(pixels.shape[0]), _middle(pixels.shape[1])]
+        return torch.from_numpy(to_network(crop, feed_for(crop.shape[2], self.channels)))[:1]
+
+
+def calibration_images(folder: Path | None, channels: int) -> CalibrationImages:
+    """Return the images at and below a folder, or the bundled photographs, for a network of `channels`.
+
+    None is read yet. Raises `ArgumentError` for what is not a folder, or holds no images.
+    """
+    if folder is None:
+        return CalibrationImages([half_size(name) for name in PHOTOGRAPHS], channels)
+    if not folder.is_dir():
+        raise ArgumentError(f"{folder} is not a folder: give one with images to calibrate on")
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and format_of(path))
+    if not paths:
+        raise ArgumentError(
+            f"{folder} holds no images to calibrate on: expected png, tiff, webp, avif or jpg files"
         )
-    return scales
+    return CalibrationImages(paths, channels)
 
 
-def learned_input(op: QuantisedOp, ranges: TrainedRanges | None) -> float | None:
-    """Return the largest magnitude that training saw at the input of an operator; None if it did not look."""
-    span = ranges.activations.get(op.learned_input or "") if ranges else None
-    return max(abs(span.minimum), abs(span.maximum)) if span else None
+class Calibrator:
+    """Measures the inputs that QAT left open, of every operator that any preset quantizes.
+
+    What it finds travels in the network's `trained_ranges`, so every later export takes it instead of the
+    bundled photographs.
+
+        calibrator = spandrel_aethernet.Calibrator(network)
+        calibrator.see(image)  # 1 x 3 x H x W, values 0..1
+        calibrated = calibrator.result()
+    """
+
+    def __init__(self, network: AetherNet) -> None:
+        """Take a network in any form, on any device and in any dtype; it stays as it is."""
+        self._network = network
+        self._ranges = network.trained_ranges or TrainedRanges()
+        self._deployed = deployable(copy.deepcopy(network).cpu().float(), merged=True)
+        planned = [op for preset in PRESETS for op in plan(network.hyperparameters, preset, self._ranges)]
+        found = {op.module for op in planned if qat_amax(op, self._ranges) is None}
+        self._amax = dict.fromkeys(sorted(found), 0.0)
+        self._seen = 0
+
+    @property
+    def open_points(self) -> tuple[str, ...]:
+        """The operators whose input is measured, by their module path in the fused network."""
+        return tuple(self._amax)
+
+    def see(self, image: Tensor) -> None:
+        """Run an image, N x C x H x W with values 0..1, of which the middle 128 x 128 pixels are looked at.
+
+        Raises `ArgumentError` for another shape.
+        """
+        channels = self._network.in_chans
+        if image.ndim != 4 or image.shape[1] != channels or not image.numel():
+            raise ArgumentError(f"image is {shape_text(image.shape)}: expected N×{channels}×H×W")
+        height, width = image.shape[2:]
+        crop = image[:, :, _middle(height), _middle(width)].cpu().float()
+        measure_amax(self._deployed, [crop], self._amax)
+        self._seen += 1
+
+    def result(self) -> AetherNet:
+        """Return a copy of the network that carries what was measured; ranges from QAT stay.
+
+        Raises `ArgumentError` if it saw no image.
+        """
+        if not self._seen:
+            raise ArgumentError("no image came to calibrate on: give at least one")
+        calibrated = copy.deepcopy(self._network)
+        calibrated.trained_ranges = replace(self._ranges, calibrated_inputs=dict(self._amax))
+        return calibrated
 
 
-def _weight_scale(weight: Tensor, axis: int, op: QuantisedOp, ranges: TrainedRanges | None) -> Tensor:
-    if ranges and on_grid(op, ranges):
-        return torch.tensor([step for module in op.learned_weights for step in ranges.weight_scales[module]])
-    others = [dim for dim in range(weight.ndim) if dim != axis]
-    scale = weight.abs().amax(dim=others) / _STEPS
-    return torch.where(scale > 0, scale, torch.ones_like(scale))
+def qat_amax(op: QuantizedOp, ranges: TrainedRanges | None) -> float | None:
+    """Return the amax that QAT saw at the input of an operator; None if no observer was there."""
+    seen = ranges.activations.get(op.qat_input or "") if ranges else None
+    return max(abs(seen.min), abs(seen.max)) if seen else None
 
 
-def middle(length: int) -> slice:
-    """Return the part of an image's side that calibration looks at."""
-    start = max(0, (length - _SIDE) // 2)
-    return slice(start, start + _SIDE)
+def measure_amax(network: nn.Module, images: Iterable[Tensor], amax: dict[str, float]) -> None:
+    """Run images, N x C x H x W, and raise `amax`, module path to amax of its input, to what they give."""
+    with _watched_inputs(network, amax), torch.inference_mode():
+        for image in images:
+            network(image)
 
 
 @contextmanager
-def watched_inputs(network: nn.Module, modules: Sequence[str]) -> Generator[dict[str, float]]:
-    """Yield the largest magnitude at the input of each module, which grows as the network runs."""
-    largest = dict.fromkeys(modules, 0.0)
-
+def _watched_inputs(network: nn.Module, amax: dict[str, float]) -> Generator[None]:
     def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            largest[name] = max(largest[name], float(inputs[0].abs().max()))
+            amax[name] = max(amax[name], float(inputs[0].abs().max()))
 
         return hook
 
-    handles = [network.get_submodule(name).register_forward_pre_hook(watch(name)) for name in modules]
+    handles = [network.get_submodule(name).register_forward_pre_hook(watch(name)) for name in amax]
     try:
-        yield largest
+        yield
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _weight(network: nn.Module, module: str) -> Tensor:
-    return network.get_parameter(f"{module}.weight").detach()
+def _middle(length: int) -> slice:
+    """Return the part of an image's side that calibration looks at."""
+    start = max(0, (length - _SIDE) // 2)
+    return slice(start, start + _SIDE)

@@ -11,7 +11,7 @@ from typing_extensions import override
 from ..model.network import AetherBlock, AetherNet, GatedFFN
 
 
-class Product(nn.Module):
+class MatMul(nn.Module):
     """The matrix product of Linears that take the same input; their outputs lie one after the other.
 
     The weight lies as (in, out), so that no Transpose stands between it and its MatMul.
@@ -29,9 +29,9 @@ class Product(nn.Module):
 
 
 class DeployedFFN(nn.Module):
-    """`GatedFFN` with Products, `fc1_gate` and `fc1_main` apart or as one, `fc1`.
+    """`GatedFFN` with `MatMul`s, `fc1_gate` and `fc1_main` apart or as one, `fc1`.
 
-    Two products that share a quantised input run as integer kernels nowhere in ONNX Runtime; one does.
+    Two products that share a quantized input run as integer kernels nowhere in ONNX Runtime; one does.
     In float they run faster apart: a Split copies what it splits. Biases are added after it, where ONNX
     Runtime joins the gate's with its GELU.
     """
@@ -39,10 +39,10 @@ class DeployedFFN(nn.Module):
     def __init__(self, ffn: GatedFFN, *, merged: bool) -> None:
         super().__init__()
         if merged:
-            self.fc1 = Product(ffn.fc1_gate, ffn.fc1_main)
+            self.fc1 = MatMul(ffn.fc1_gate, ffn.fc1_main)
         else:
-            self.fc1_gate, self.fc1_main = Product(ffn.fc1_gate), Product(ffn.fc1_main)
-        self.fc2 = Product(ffn.fc2)
+            self.fc1_gate, self.fc1_main = MatMul(ffn.fc1_gate), MatMul(ffn.fc1_main)
+        self.fc2 = MatMul(ffn.fc2)
         self.merged = merged
         self.hidden = ffn.fc2.in_features
         for name in ("fc1_gate", "fc1_main", "fc2"):

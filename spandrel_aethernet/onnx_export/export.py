@@ -1,63 +1,68 @@
-"""From a checkpoint file to an ONNX file."""
+"""From a network to an ONNX model, in memory or as a file."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import onnx
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .. import __version__
-from ..data import PHOTOGRAPHS, half_size
-from ..errors import AetherError, OutputError
+from ..errors import ArgumentError, OutputError, check_choice
 from ..files import check_target, replacing
-from ..images.channels import feed_for, to_network
-from ..images.files import format_of, read_picture
-from ..model.checkpoint import Weights, read_checkpoint
-from ..model.io import named, read_state_dict
+from ..model.checkpoint import WEIGHTS, Weights
+from ..model.source import NetworkInput, NetworkSource, as_source
 from ..onnx_model.metadata import Metadata, describe, write_metadata
+from ..precision import Precision
+from ..progress import SILENT, Progress
 from ..shapes import Profile
-from .calibration import OpScales, find_scales, middle
+from .calibration import CalibrationImages, calibration_images
 from .deploy import deployable
-from .half_rounding import truncates_half
-from .int8_ops import plan
+from .int8_ops import PRESETS, plan
 from .qdq import insert_qdq
+from .scales import OpScales, find_scales
 from .simulate import simulate
 from .torch_export import NEWEST_OPSET, OLDEST_OPSET, float_graph, newest_opset
-from .verify import Agreement, verify
-
-Precision = Literal["fp32", "fp16", "fp32-int8", "fp16-int8"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "fp32-int8", "fp16-int8")
+from .verify import Agreement, truncates_half, verify
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written."""
+    """What was exported."""
 
-    path: Path
+    path: Path | None
+    """The file that was written; None if the model stayed in memory."""
     opset: int
     metadata: Metadata
     agreements: Sequence[Agreement]
-    """Empty if the file was not verified."""
+    """Empty if the model was not verified."""
     runtime_truncates: bool = False
-    """Whether the ONNX Runtime that verified it gives its int8 inputs wrong steps (see `truncates_half`)."""
+    """Whether the ONNX Runtime that verified it rounds its int8 inputs wrongly (see `truncates_half`)."""
 
     def describe(self) -> dict[str, Any]:
         """Return the report as a JSON-ready document, the file named without its folder."""
+        name = self.path.name if self.path else None
         agreements = [asdict(agreement) for agreement in self.agreements]
-        document = {"file": self.path.name, "opset": self.opset, **describe(self.metadata)}
+        document = {"file": name, "opset": self.opset, **describe(self.metadata)}
         return {**document, "agreements": agreements}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model in memory, and what is known of it."""
+
+    model: onnx.ModelProto
+    report: ExportReport
 
 
 def default_opset(precision: Precision) -> int:
     """Return 17, as published, or 20 where scales are float16, which need 19."""
-    return 20 if precision == "fp16-int8" else 17
+    return 20 if _has_half_scales(precision) else OLDEST_OPSET
 
 
 def default_preset(precision: Precision) -> str:
@@ -65,122 +70,169 @@ def default_preset(precision: Precision) -> str:
 
     ONNX Runtime has slow kernels for most FP16 operators on a CPU and for a depthwise kernel with Q/DQ.
     """
-    return "tensorrt" if precision == "fp16-int8" else "onnxruntime"
+    return "tensorrt" if _has_half_scales(precision) else "onnxruntime"
 
 
-def export_onnx(
-    source: Path,
-    target: Path,
+def export_network(
+    network: NetworkInput,
     *,
-    precision: Precision = "fp32-int8",
+    precision: str | Precision = "fp32-int8",
     opset: int | None = None,
     profile: Profile | None = None,
     preset: str | None = None,
-    calibration: Path | None = None,
-    weights: Weights = "grid",
+    calibration: Path | CalibrationImages | None = None,
     verified: bool = True,
-    force: bool = False,
-    on_step: Callable[[str, int], object] = lambda _step, _total: None,
-    on_progress: Callable[[], object] = lambda: None,
-) -> ExportReport:
-    """Write `source`, a checkpoint in any layout, as the ONNX file `target`.
+    weights: Weights = "grid",
+    name: str | None = None,
+    progress: Progress = SILENT,
+) -> Exported:
+    """Return a network, or a checkpoint in any layout, as an ONNX model; what is given stays as it is.
 
-    The bare network is exported, fused: N x C x H x W, values 0..1, nothing clamped or padded. INT8
-    files quantise the operators of `preset` (default: `default_preset`); ranges that training left win,
-    the rest is calibrated on the bundled photographs or the images of the folder `calibration`. The file
-    takes its name once ONNX Runtime agrees with PyTorch. `on_step` is given the name of each step and how
-    often `on_progress` will be called in it. Raises `CheckpointError`, `OnnxError`, `ImageError` or
-    `OutputError`, and then nothing is written.
+    The bare network is exported, fused: N x C x H x W, values 0..1, in the float type of `precision` (`fp32`,
+    `fp16`, `fp32-int8`, `fp16-int8`), to N x C x H·scale x W·scale, nothing clamped or padded. `profile`
+    says which axes are open. INT8 models quantize the operators of `preset` (`tensorrt` or `onnxruntime`,
+    default: `default_preset`): ranges from QAT win, the rest is calibrated on the bundled photographs or the
+    images at and below the folder `calibration`. Unless `verified` is False, ONNX Runtime is asked whether
+    the model agrees with PyTorch. `weights` is as in `read_checkpoint`, `name` (without a suffix) what the
+    metadata call a network in memory.
+
+    Raises `ArgumentError` for a value that none of these can have, before any work; `CheckpointError` for a
+    checkpoint that cannot be read; `ImageError` for a calibration image that cannot; and `OnnxError` for a
+    model that does not agree.
+
+        exported = spandrel_aethernet.export_network("aether_small_2x.pth", precision="fp16-int8")
+        onnx.save(exported.model, "aether_small_2x.onnx")
     """
+    precision, opset, preset = _settled(precision, opset, preset, weights)
     profile = profile or Profile()
-    opset = default_opset(precision) if opset is None else opset
-    preset = preset or default_preset(precision)
-    _check(target, precision, opset, force=force)
-    with named(source):
-        checkpoint = read_checkpoint(read_state_dict(source), weights=weights)
-    network = checkpoint.network()
-    int8 = precision.endswith("int8")
-    dtype = torch.float16 if precision.startswith("fp16") else torch.float32
-    float_network = deployable(network, merged=int8)
-    images = _calibration_images(calibration, network.in_chans)
-    scales: list[OpScales] = []
-    if int8:
-        on_step("calibrating", len(images))
-        ops = plan(network.hyperparameters, preset, checkpoint.ranges)
-        found = find_scales(float_network, ops, checkpoint.ranges, images, on_image=on_progress)
-        scales = [entry.as_stored(dtype) for entry in found]
-    on_step("exporting", 1)
-    typed = copy.deepcopy(float_network).to(dtype)
-    model = float_graph(typed, network.in_chans, network.scale, profile, opset)
+    source = as_source(network, weights=weights, name=name)
+    found = source.checkpoint.network()
+    images = _images(calibration, found.in_chans)
+    deployed = deployable(found, merged=precision.int8)
+    dtype = torch.float16 if precision.float_type == "fp16" else torch.float32
+    scales: Sequence[OpScales] = ()
+    if precision.int8:
+        ranges = source.checkpoint.ranges
+        ops = plan(found.hyperparameters, preset, ranges)
+        exact = find_scales(deployed, ops, ranges, images, progress=progress)
+        scales = [entry.as_stored(dtype) for entry in exact]
+    progress.begin("exporting", 1)
+    model = float_graph(copy.deepcopy(deployed).to(dtype), found.in_chans, found.scale, profile, opset)
     if scales:
         model = insert_qdq(model, scales)
-    metadata = Metadata(
-        package_version=__version__,
-        source=source.name,
-        source_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
-        variant=checkpoint.info.variant,
-        layout=checkpoint.info.layout,
-        scale=network.scale,
-        channels=network.in_chans,
-        precision=precision,
-        preset=preset if int8 else None,
-        profile=profile,
-        input_ranges={entry.op.module: entry.input_source for entry in scales},
-        float_operators=_others(float_network, scales) if int8 else [],
-    )
+    metadata = _metadata(source, deployed, precision, preset, profile, scales)
     write_metadata(model, metadata)
     onnx.checker.check_model(model, full_check=True)
-    on_progress()
-    agreements: Sequence[Agreement] = ()
-    truncates = False
+    progress.advance()
+    report = ExportReport(None, opset, metadata, ())
     if verified:
-        on_step("verifying", 3)
-        truncates = precision == "fp16-int8" and truncates_half()
-        reference = simulate(float_network, scales, truncates=truncates) if scales else float_network
-        agreements = verify(
-            model, reference, float_network, images[0], profile, precision, on_size=on_progress
-        )
-    with replacing(target, force=force) as partial:
-        partial.write_bytes(model.SerializeToString())
-    return ExportReport(target, opset, metadata, agreements, truncates)
+        truncates = _has_half_scales(precision) and truncates_half()
+        reference = simulate(deployed, scales, truncates=truncates) if scales else deployed
+        agreements = verify(model, reference, deployed, images[0], profile, precision, progress=progress)
+        report = replace(report, agreements=agreements, runtime_truncates=truncates)
+    return Exported(model, report)
 
 
-def _check(target: Path, precision: Precision, opset: int, *, force: bool) -> None:
+def export_onnx(
+    source: NetworkInput,
+    target: Path,
+    *,
+    precision: str | Precision = "fp32-int8",
+    opset: int | None = None,
+    profile: Profile | None = None,
+    preset: str | None = None,
+    calibration: Path | CalibrationImages | None = None,
+    verified: bool = True,
+    weights: Weights = "grid",
+    name: str | None = None,
+    force: bool = False,
+    progress: Progress = SILENT,
+) -> ExportReport:
+    """Write a checkpoint in any layout, or a network, as the ONNX file `target`.
+
+    What the model is and what the arguments mean: see `export_network`, whose errors come before anything
+    is written. Raises `OutputError` for a target that is not named `.onnx`, cannot be written, or exists
+    where `force` is False, before any work.
+
+        report = spandrel_aethernet.export_onnx("aether_small_2x.pth", Path("aether_small_2x.onnx"))
+        print(report.agreements[0].psnr, "dB")
+    """
+    target = Path(target)
     if target.suffix.lower() != ".onnx":
         raise OutputError(f"{target} is not named like an ONNX file: expected .onnx")
     check_target(target, force=force)
-    oldest = 19 if precision == "fp16-int8" else OLDEST_OPSET
+    exported = export_network(
+        source,
+        precision=precision,
+        opset=opset,
+        profile=profile,
+        preset=preset,
+        calibration=calibration,
+        verified=verified,
+        weights=weights,
+        name=name,
+        progress=progress,
+    )
+    with replacing(target, force=force) as partial:
+        partial.write_bytes(exported.model.SerializeToString())
+    return replace(exported.report, path=target)
+
+
+def _settled(
+    precision: str | Precision, opset: int | None, preset: str | None, weights: Weights
+) -> tuple[Precision, int, str]:
+    """Return precision, opset and preset, the defaults put in. Raises `ArgumentError`."""
+    precision = Precision.parse(precision)
+    preset = default_preset(precision) if preset is None else preset
+    check_choice("preset", preset, tuple(PRESETS))
+    check_choice("weights", weights, WEIGHTS)
+    opset = default_opset(precision) if opset is None else opset
+    oldest = 19 if _has_half_scales(precision) else OLDEST_OPSET
     if not oldest <= opset <= NEWEST_OPSET:
-        raise AetherError(f"opset {opset} cannot hold {precision}: expected {oldest} to {NEWEST_OPSET}")
+        raise ArgumentError(f"opset {opset} cannot hold {precision}: expected {oldest} to {NEWEST_OPSET}")
     if opset > newest_opset():
-        raise AetherError(
+        raise ArgumentError(
             f"PyTorch {torch.__version__} cannot write opset {opset}: choose {newest_opset()} or less"
         )
+    return precision, opset, preset
 
 
-def _calibration_images(folder: Path | None, channels: int) -> list[Tensor]:
-    """Read 1 x C x H x W images, values 0..1, from a folder or from the package."""
-    if folder is None:
-        paths = [half_size(name) for name in PHOTOGRAPHS]
-    else:
-        if not folder.is_dir():
-            raise AetherError(f"{folder} is no folder: give one with images to calibrate on")
-        paths = sorted(path for path in folder.rglob("*") if path.is_file() and format_of(path))
-        if not paths:
-            raise AetherError(
-                f"{folder} holds no images to calibrate on: expected png, tiff, webp, avif or jpg files"
-            )
-    return [_middle(path, channels) for path in paths]
+def _has_half_scales(precision: Precision) -> bool:
+    return precision.int8 and precision.float_type == "fp16"
 
 
-def _middle(path: Path, channels: int) -> Tensor:
-    pixels = read_picture(path).pixels
-    crop = pixels[middle(pixels.shape[0]), middle(pixels.shape[1])]
-    return torch.from_numpy(to_network(crop, feed_for(crop.shape[2], channels)))[:1]
+def _images(given: Path | CalibrationImages | None, channels: int) -> CalibrationImages:
+    if not isinstance(given, CalibrationImages):
+        return calibration_images(given, channels)
+    if given.channels != channels:
+        raise ArgumentError(
+            f"calibration images have {given.channels} channels and the network {channels}: read them for it"
+        )
+    return given
 
 
-def _others(network: nn.Module, scales: Sequence[OpScales]) -> list[str]:
-    """Name the convolutions and products that are not planned."""
-    planned = {entry.op.module for entry in scales}
-    weighted = [name.removesuffix(".weight") for name, part in network.named_parameters() if part.ndim > 1]
-    return [name for name in weighted if name not in planned]
+def _metadata(
+    source: NetworkSource,
+    deployed: nn.Module,
+    precision: Precision,
+    preset: str,
+    profile: Profile,
+    scales: Sequence[OpScales],
+) -> Metadata:
+    info = source.checkpoint.info
+    planned = {entry.op.module: entry.input_source for entry in scales}
+    weighted = [name.removesuffix(".weight") for name, part in deployed.named_parameters() if part.ndim > 1]
+    return Metadata(
+        package_version=__version__,
+        source=source.name,
+        source_sha256=source.sha256,
+        variant=info.variant,
+        layout=info.layout,
+        scale=info.hyperparameters["scale"],
+        channels=info.hyperparameters["in_chans"],
+        precision=str(precision),
+        preset=preset if precision.int8 else None,
+        profile=profile,
+        input_ranges=planned,
+        float_operators=[name for name in weighted if name not in planned] if precision.int8 else [],
+    )

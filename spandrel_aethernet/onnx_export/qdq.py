@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from .calibration import OpScales
-from .simulate import quantised_weight
+from .scales import OpScales
+from .simulate import quantized_weight
 
 
 def insert_qdq(model: onnx.ModelProto, scales: Sequence[OpScales]) -> onnx.ModelProto:
@@ -19,11 +19,11 @@ def insert_qdq(model: onnx.ModelProto, scales: Sequence[OpScales]) -> onnx.Model
 
     Each input goes through one QuantizeLinear and one DequantizeLinear; each weight becomes an int8
     initializer with one DequantizeLinear, one scale per output channel. All zero points are 0. Scales
-    have the model's float type, and so has everything that is not quantised.
+    have the model's float type, and so has everything that is not quantized.
     """
-    quantised = onnx.ModelProto()
-    quantised.CopyFrom(model)
-    graph = quantised.graph
+    quantized = onnx.ModelProto()
+    quantized.CopyFrom(model)
+    graph = quantized.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     readers = {node.input[1]: node for node in graph.node if len(node.input) > 1}
     float_type = graph.input[0].type.tensor_type.elem_type
@@ -32,7 +32,7 @@ def insert_qdq(model: onnx.ModelProto, scales: Sequence[OpScales]) -> onnx.Model
         name = f"{entry.op.module}.weight"
         reader = readers[name]
         stored = torch.from_numpy(numpy_helper.to_array(weights[name]).astype(np.float32))
-        weights[name].CopyFrom(numpy_helper.from_array(quantised_weight(stored, entry).numpy(), name))
+        weights[name].CopyFrom(numpy_helper.from_array(quantized_weight(stored, entry).numpy(), name))
         before[id(reader)] = [
             *_activation_pair(graph, reader.input[0], entry, float_type),
             _weight_node(graph, name, entry, float_type),
@@ -43,7 +43,7 @@ def insert_qdq(model: onnx.ModelProto, scales: Sequence[OpScales]) -> onnx.Model
     ordered = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(ordered)
-    return quantised
+    return quantized
 
 
 def _activation_pair(
@@ -53,10 +53,10 @@ def _activation_pair(
     scale, zero = f"{name}.scale", f"{name}.zero_point"
     _add_scale(graph, scale, np.array(entry.input_scale, np.float32), float_type)
     graph.initializer.append(helper.make_tensor(zero, TensorProto.INT8, [], [0]))
-    quantised, back = f"{name}.quantised", f"{name}.dequantised"
+    quantized, back = f"{name}.quantised", f"{name}.dequantised"  # names in files stay as they were spelled
     return [
-        helper.make_node("QuantizeLinear", [tensor, scale, zero], [quantised], f"{name}.QuantizeLinear"),
-        helper.make_node("DequantizeLinear", [quantised, scale, zero], [back], f"{name}.DequantizeLinear"),
+        helper.make_node("QuantizeLinear", [tensor, scale, zero], [quantized], f"{name}.QuantizeLinear"),
+        helper.make_node("DequantizeLinear", [quantized, scale, zero], [back], f"{name}.DequantizeLinear"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What an INT8 file computes, in PyTorch: the reference its verification is measured against."""
+"""What an INT8 model computes, in PyTorch: the reference its verification is measured against."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from .calibration import OpScales
+from .scales import OpScales
 
 
-def quantised_weight(weight: Tensor, scales: OpScales) -> Tensor:
-    """Return the int8 steps of a weight, its own shape. Lossless for a weight on its trained grid."""
+def quantized_weight(weight: Tensor, scales: OpScales) -> Tensor:
+    """Return a weight as int8, its own shape. Lossless for a weight on its trained grid."""
     shape = [-1 if axis == scales.weight_axis else 1 for axis in range(weight.ndim)]
     return torch.round(weight / scales.weight_scale.view(shape)).clamp(-128, 127).to(torch.int8)
 
 
 def simulate(network: nn.Module, scales: Sequence[OpScales], *, truncates: bool = False) -> nn.Module:
-    """Return a copy of a `deployable` network, planned inputs and weights rounded to their int8 steps.
+    """Return a copy of a `deployable` network, planned inputs and weights rounded to int8 and back.
 
-    `truncates` drops the fraction of inputs instead, as some runtimes do (see `truncates_half`).
+    `truncates` drops the fraction of inputs instead, as ONNX Runtime 1.17.1 does (see `truncates_half`).
     """
     simulated = copy.deepcopy(network).requires_grad_(False)
     for entry in scales:
         module = simulated.get_submodule(entry.op.module)
         weight = simulated.get_parameter(f"{entry.op.module}.weight")
         shape = [-1 if axis == entry.weight_axis else 1 for axis in range(weight.ndim)]
-        weight.copy_(quantised_weight(weight, entry) * entry.weight_scale.view(shape))
+        weight.copy_(quantized_weight(weight, entry) * entry.weight_scale.view(shape))
         module.register_forward_pre_hook(_rounding(entry.input_scale, truncates))
     return simulated
 

@@ -29,12 +29,11 @@ def float_graph(
     """
     dtype = next(network.parameters()).dtype
     # A batch of 1 would be taken for a constant.
-    sizes = {name: span.usual if span.fixed else max(span.usual, 2) for name, span in vars(profile).items()}
-    example = torch.rand(sizes["batch"], channels, min(sizes["height"], 64), min(sizes["width"], 64)).to(
-        dtype
-    )
-    if profile.height.fixed or profile.width.fixed:
-        example = torch.rand(sizes["batch"], channels, sizes["height"], sizes["width"]).to(dtype)
+    sizes = {name: axis.opt if axis.fixed else max(axis.opt, 2) for name, axis in vars(profile).items()}
+    batch, height, width = sizes["batch"], sizes["height"], sizes["width"]
+    if not profile.height.fixed and not profile.width.fixed:
+        height, width = min(height, 64), min(width, 64)
+    example = torch.zeros(batch, channels, height, width, dtype=dtype)
     exported = _by_dynamo if _has_modern_exporter() else _by_torchscript
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
@@ -62,8 +61,8 @@ def newest_opset() -> int:
 
 def _by_dynamo(network: nn.Module, example: torch.Tensor, profile: Profile, opset: int) -> onnx.ModelProto:
     dims = {
-        _AXES[name]: torch.export.Dim(name, min=span.minimum, max=span.maximum)
-        for name, span in profile.axes().items()
+        _AXES[name]: torch.export.Dim(name, min=axis.min, max=axis.max)
+        for name, axis in profile.dynamic().items()
     }
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     program = torch.onnx.export(
@@ -86,7 +85,7 @@ def _by_dynamo(network: nn.Module, example: torch.Tensor, profile: Profile, opse
 def _by_torchscript(
     network: nn.Module, example: torch.Tensor, profile: Profile, opset: int
 ) -> onnx.ModelProto:
-    axes = {_AXES[name]: name for name in profile.axes()}
+    axes = {_AXES[name]: name for name in profile.dynamic()}
     buffer = BytesIO()
     torch.onnx.export(
         network,
@@ -114,7 +113,7 @@ def _back_to_17(model: onnx.ModelProto) -> None:
 
 
 def _name_axes(model: onnx.ModelProto, profile: Profile, scale: int) -> None:
-    for name in profile.axes():
+    for name in profile.dynamic():
         axis = _AXES[name]
         factor = f"{scale}*" if axis and scale > 1 else ""
         model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
