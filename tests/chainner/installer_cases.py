@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import subprocess
@@ -41,22 +42,17 @@ class Result(NamedTuple):
 
 
 class Place:
-    """A folder with a chaiNNer's data folder, in it a Python of its own, and chaiNNer's code."""
+    """A folder with a chaiNNer's data folder, in it a Python of its own, and chaiNNer's code.
 
-    def __init__(self, folder: Path, *, installed: Collection[str] = (*PINS, *ADDED)) -> None:
+    Its files are links to those of a template: `write` to change one, or remove it first.
+    """
+
+    def __init__(self, folder: Path, template: Path) -> None:
+        shutil.copytree(template, folder, symlinks=True, copy_function=os.link, dirs_exist_ok=True)
         self.folder, self.root, self.index = folder, folder / "config" / "chaiNNer", folder / "index"
-        environment = self.root / "python" / "python"
-        shutil.copytree(_environment(), environment, symlinks=True, copy_function=os.link)
-        self.index.mkdir()
-        (self.site,) = environment.glob("lib/python*/site-packages")
-        self.python = environment / "bin" / self.site.parent.name
-        for name in installed:
-            self.add(name, {**PINS, **ADDED}[name])
+        (self.site,) = (self.root / "python" / "python").glob("lib/python*/site-packages")
+        self.python = self.site.parents[2] / "bin" / self.site.parent.name
         self.source = folder / "app" / "resources" / "src"
-        (self.source / "packages" / "chaiNNer_pytorch").mkdir(parents=True)
-        (self.source / "api").mkdir()
-        self.api("class LoadErrorInfo: ...\nclass PackageRegistry:\n    def load_nodes(self): ...\n")
-        self.api("    def _refresh_nodes(self): ...\n", mode="a")
         # This folder is all that there is for this user, and for pip.
         self.environment = {
             **os.environ,
@@ -68,10 +64,10 @@ class Place:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def api(self, text: str, mode: str = "w") -> None:
-        """Write chaiNNer's `api/api.py`."""
-        with (self.source / "api" / "api.py").open(mode) as file:
-            file.write(text)
+    def write(self, path: Path, text: str) -> None:
+        """Write a file anew, so that no other place has it too."""
+        path.unlink(missing_ok=True)
+        path.write_text(text)
 
     def add(self, name: str, version: str, *requires: str) -> None:
         """Have a distribution installed: what pip and importlib.metadata know of it, without its modules."""
@@ -109,12 +105,12 @@ class Place:
         self.publish("scikit-image", "0.26.0", "numpy>=2")
 
     def run(
-        self, *arguments: str | Path, python: str | Path = sys.executable, cwd: Path = REPOSITORY
+        self, *arguments: str | Path, python: str | Path = sys.executable, cwd: Path | None = None
     ) -> Result:
-        """Run `python -m chainner_nodes`."""
+        """Run `python -m chainner_nodes`, by default that of `small_clone`."""
         result = subprocess.run(
             [str(python), "-m", "chainner_nodes", *map(str, arguments)],
-            cwd=cwd,
+            cwd=cwd or small_clone(),
             env=self.environment,
             capture_output=True,
             text=True,
@@ -122,9 +118,9 @@ class Place:
         )
         return Result(result.returncode, result.stdout, result.stderr)
 
-    def install(self, *arguments: str | Path) -> None:
+    def install(self, *arguments: str | Path, cwd: Path | None = None) -> None:
         """Run an installation that must go well."""
-        result = self.run("install", *arguments)
+        result = self.run("install", *arguments, cwd=cwd)
         assert result.code == 0, result.err
 
     def ask(self, code: str) -> str:
@@ -161,10 +157,38 @@ def _metadata(name: str, version: str, requires: Collection[str]) -> str:
     return "".join(f"{field}\n" for field in fields)
 
 
+def add_copy(place: Place) -> Path:
+    """Leave what earlier versions could do: the nodes copied into chaiNNer's code, told in the receipt."""
+    copy = place.source / "packages" / "chaiNNer_pytorch" / "aethernet"
+    shutil.copytree(REPOSITORY / "chainner_nodes" / "aethernet", copy)
+    receipt = place.site / "chainner_aethernet.json"
+    place.write(receipt, json.dumps(json.loads(receipt.read_text()) | {"copy": str(copy)}))
+    return copy
+
+
+def make_clone(folder: Path, version: str | None = None) -> Path:
+    """Copy the project, as another version of itself if one is given, but of the models only the surface."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "chainner_nodes", folder / "chainner_nodes", ignore=ignored)
+    models = folder / "spandrel_aethernet"
+    (models / "data").mkdir(parents=True)
+    (models / "data" / "SOURCES.md").touch()
+    for module in (REPOSITORY / "spandrel_aethernet").glob("*.py"):
+        shutil.copy(module, models)
+    if version is not None:
+        (models / "__init__.py").write_text(f'__version__ = "{version}"\n')
+    shutil.copy(REPOSITORY / "LICENSE", folder)
+    return folder
+
+
 @cache
-def _environment() -> Path:
-    """Make one environment with pip, to be copied: making it takes longer than all that is done with it."""
-    folder = Path(mkdtemp(prefix="chainner-python-"))
+def small_clone() -> Path:
+    """The project as it is, small enough to be installed many times."""
+    return make_clone(temporary_folder("clone"))
+
+
+def temporary_folder(name: str) -> Path:
+    """Return a folder that is gone when this process ends."""
+    folder = Path(mkdtemp(prefix=f"chainner-{name}-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     return folder

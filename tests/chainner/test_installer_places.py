@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chainner_nodes.installer.errors import InstallError
 from chainner_nodes.installer.places import find_chainner
+from chainner_nodes.installer.python import InstallError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders are made of links")
 

@@ -22,15 +22,16 @@ from chainner_nodes.installer.status import lines
 from chainner_nodes.installer.status import status as describe
 from chainner_nodes.installer.wheel import make_wheel
 
-from .installer_cases import ADDED, PINS, REPOSITORY, Place
+from .installer_cases import ADDED, PINS, REPOSITORY, Place, add_copy
+from .installer_templates import complete_place
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders are made of links")
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """chaiNNer with everything that our nodes need, TensorRT too."""
-    place = Place(tmp_path)
+def installed(tmp_path: Path) -> Place:
+    """chaiNNer with everything that our nodes need, TensorRT too, and our nodes."""
+    place = complete_place(tmp_path, with_nodes=True)
     place.add("tensorrt_rtx_cu13", "1.7.1.116")
     return place
 
@@ -41,9 +42,8 @@ def status(place: Place) -> tuple[int, dict[str, Any]]:
     return result.code, json.loads(result.out)
 
 
-def test_all_nodes_can_load(place: Place) -> None:
-    place.install()
-    code, document = status(place)
+def test_all_nodes_can_load(installed: Place) -> None:
+    code, document = status(installed)
     assert (code, document["way"], document["current"], document["missing"]) == (0, "boot", True, [])
     assert document["packages"] == {
         "torch": PINS["torch"],
@@ -59,72 +59,67 @@ def test_all_nodes_can_load(place: Place) -> None:
     }
 
 
-def test_nothing_is_installed(place: Place) -> None:
+def test_nothing_is_installed(tmp_path: Path) -> None:
+    place = complete_place(tmp_path)
     code, document = status(place)
     assert (code, document["way"], document["version"]) == (1, None, None)
     assert "nodes      not installed: run python -m chainner_nodes install\n" in place.run("status").out
 
 
-def test_a_copy_is_told(place: Place) -> None:
-    place.install("--copy", "--chainner", place.source, "--python", place.python)
-    code, document = status(place)
-    copied = str(place.source / "packages" / "chaiNNer_pytorch" / "aethernet")
-    assert (code, document["way"], document["copies"], document["current"]) == (0, "copy", [copied], True)
+def test_a_copy_that_an_earlier_version_made_is_told(installed: Place) -> None:
+    copy = add_copy(installed)
+    code, document = status(installed)
+    assert (code, document["copies"], document["current"]) == (1, [str(copy)], False)
+    sentence = f"an earlier version's nodes are in the way in {copy}: run uninstall, then install"
+    assert document["problem"] == sentence
 
 
-def test_what_is_missing_comes_with_its_nodes_and_a_remedy(place: Place) -> None:
-    place.install()
-    shutil.rmtree(next(place.site.glob("onnx-*")))
-    code, document = status(place)
+def test_what_is_missing_comes_with_its_nodes_and_a_remedy(installed: Place) -> None:
+    shutil.rmtree(next(installed.site.glob("onnx-*")))
+    code, document = status(installed)
     assert (code, [item["name"] for item in document["missing"]]) == (1, ["ONNX"])
-    line = next(line for line in place.run("status").out.splitlines() if line.startswith("missing"))
+    line = next(line for line in installed.run("status").out.splitlines() if line.startswith("missing"))
     assert re.fullmatch(
         r"missing    ONNX 1.16 or newer, for (.*): install ONNX in chaiNNer's dependency manager", line
     )
 
 
-def test_a_version_that_is_too_old_counts_as_missing(place: Place) -> None:
-    place.install()
-    shutil.rmtree(next(place.site.glob("onnx-*")))
-    place.add("onnx", "1.15.0")
-    _, document = status(place)
+def test_a_version_that_is_too_old_counts_as_missing(installed: Place) -> None:
+    shutil.rmtree(next(installed.site.glob("onnx-*")))
+    installed.add("onnx", "1.15.0")
+    _, document = status(installed)
     assert [(item["name"], item["found"]) for item in document["missing"]] == [("ONNX", "1.15.0")]
 
 
-def test_what_no_node_needs_is_told_but_no_failure(place: Place) -> None:
-    place.install()
-    shutil.rmtree(next(place.site.glob("rich-*")))
-    code, document = status(place)
+def test_what_no_node_needs_is_told_but_no_failure(installed: Place) -> None:
+    shutil.rmtree(next(installed.site.glob("rich-*")))
+    code, document = status(installed)
     assert (code, [item["name"] for item in document["missing"]]) == (0, ["rich"])
 
 
-def test_a_newer_pytorch_needs_onnxscript(place: Place) -> None:
-    place.install()
-    shutil.rmtree(next(place.site.glob("torch-*")))
-    place.add("torch", "2.9.0")
-    code, document = status(place)
+def test_a_newer_pytorch_needs_onnxscript(installed: Place) -> None:
+    shutil.rmtree(next(installed.site.glob("torch-*")))
+    installed.add("torch", "2.9.0")
+    code, document = status(installed)
     assert (code, [item["name"] for item in document["missing"]]) == (1, ["onnxscript"])
 
 
-def test_a_boot_line_that_was_changed_is_told(place: Place) -> None:
-    place.install()
-    (place.site / "chainner_aethernet.pth").write_text("import this_is_not_there")
-    code, document = status(place)
+def test_a_boot_line_that_was_changed_is_told(installed: Place) -> None:
+    installed.write(installed.site / "chainner_aethernet.pth", "import this_is_not_there")
+    code, document = status(installed)
     assert (code, document["current"]) == (1, False)
-    assert document["problem"] == f"the boot line in {place.site} does not work: run install again"
+    assert document["problem"] == f"the boot line in {installed.site} does not work: run install again"
 
 
-def test_an_older_version_is_told(place: Place) -> None:
-    place.install()
-    (place.site / "chainner_nodes" / "_boot.py").write_text("import sys")
-    assert re.search("nodes .* differs: run install again\n", place.run("status").out)
+def test_an_older_version_is_told(installed: Place) -> None:
+    installed.write(installed.site / "chainner_nodes" / "_boot.py", "import sys")
+    assert re.search("nodes .* differs: run install again\n", installed.run("status").out)
 
 
-def test_tensorrt_is_not_missed_where_there_is_none(place: Place) -> None:
-    shutil.rmtree(next(place.site.glob("tensorrt_rtx_cu13-*")))
-    place.install()
-    mac = replace(ask(place.python), platform="darwin", machine="arm64")
-    document = describe(mac, Chainner(place.root, None), system=False)
+def test_tensorrt_is_not_missed_where_there_is_none(installed: Place) -> None:
+    shutil.rmtree(next(installed.site.glob("tensorrt_rtx_cu13-*")))
+    mac = replace(ask(installed.python), platform="darwin", machine="arm64")
+    document = describe(mac, Chainner(installed.root, None), system=False)
     assert (document["ok"], document["missing"][0]["possible"]) == (True, False)
     assert lines(document)[-2].endswith(": there is none for this machine")
 
