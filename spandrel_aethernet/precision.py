@@ -12,7 +12,11 @@ FloatType: TypeAlias = Literal["fp32", "fp16", "bf16"]
 
 @dataclass(frozen=True)
 class Precision:
-    """The float type of a model, its input and output, and whether Q/DQ nodes make it INT8."""
+    """The float type of a model, its input and output, and whether Q/DQ nodes make it INT8.
+
+    >>> Precision.parse("fp16-int8").float_type
+    'fp16'
+    """
 
     float_type: FloatType
     int8: bool = False

@@ -10,7 +10,11 @@ from .errors import ArgumentError
 
 @dataclass(frozen=True)
 class Range:
-    """The sizes of one axis, in pixels or images: 1 <= min <= opt <= max."""
+    """The sizes of one axis, in pixels or images: 1 <= min <= opt <= max.
+
+    >>> Range.parse("32:256:1080", "height").opt
+    256
+    """
 
     min: int
     opt: int
@@ -48,7 +52,11 @@ class Range:
 
 @dataclass(frozen=True)
 class Profile:
-    """An optimization profile: batch, height and width of the input; the published one by default."""
+    """An optimization profile: batch, height and width of the input; the published one by default.
+
+    >>> Profile(height=Range(64, 64, 64), width=Range(64, 64, 64)).dynamic()
+    {'batch': Range(min=1, opt=1, max=16)}
+    """
 
     batch: Range = Range(1, 1, 16)
     height: Range = Range(32, 256, 1080)

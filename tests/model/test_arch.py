@@ -151,10 +151,13 @@ def built_in_state_dicts() -> dict[str, dict[str, Tensor]]:
         classes = [option for option in typing.get_args(hint) if isinstance(option, type)]
         classes += [option for union in typing.get_args(hint) for option in typing.get_args(union)]
         for network_class in classes:
-            try:
-                found[f"{arch.id} {network_class.__name__}"] = network_class().state_dict()
-            except (TypeError, AssertionError, RuntimeError):  # it has no defaults that work
-                continue
+            for device in ("meta", "cpu"):  # some read values while they are built
+                try:
+                    with torch.device(device):
+                        found[f"{arch.id} {network_class.__name__}"] = network_class().state_dict()
+                    break
+                except (TypeError, AssertionError, RuntimeError):  # it has no defaults that work
+                    continue
     return found
 
 
