@@ -27,7 +27,7 @@ class Precision:
 
         Raises `ArgumentError` for anything else, bfloat16 included, in which nothing is exported.
         """
-        check_choice("precision", str(given), EXPORTED)
+        check_choice("precision", str(given), [str(precision) for precision in EXPORTED])
         return next(precision for precision in EXPORTED if str(precision) == str(given))
 
     @property
