@@ -10,6 +10,7 @@ from nodes.impl.tensorrt.model import TensorRTEngine, TensorRTEngineInfo
 from nodes.properties.outputs import TensorRTEngineOutput
 
 from spandrel_aethernet.engines.sidecar import EngineInfo
+from spandrel_aethernet.precision import Precision
 
 
 class _ForOtherNodes(TensorRTEngine):
@@ -71,8 +72,8 @@ def _described(info: EngineInfo) -> TensorRTEngineInfo:
     )
 
 
-def _as_fed(precision: str) -> Literal["fp32", "fp16", "int8"]:
+def _as_fed(precision: Precision) -> Literal["fp32", "fp16", "int8"]:
     """Return the name that makes chaiNNer feed an engine what it takes: float16 for `fp16`, else float32."""
-    if precision.startswith("fp16"):
+    if precision.float_type == "fp16":
         return "fp16"
-    return "int8" if precision.endswith("int8") else "fp32"
+    return "int8" if precision.int8 else "fp32"

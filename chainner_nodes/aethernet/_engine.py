@@ -60,7 +60,8 @@ class EngineOutput(BaseOutput[EngineFile]):
         if info is None:
             return {"tags": ["unknown"]}
         scale = [] if info.scale is None else [f"{info.scale}x"]
-        return {"tags": [*scale, info.precision, TITLES[info.runtime], *(f"SM {sm}" for sm in info.targets)]}
+        tags = [*scale, str(info.precision), TITLES[info.runtime], *(f"SM {sm}" for sm in info.targets)]
+        return {"tags": tags}
 
     def get_broadcast_type(self, value: EngineFile) -> navi.ExpressionJson:
         """Return the type of this very engine."""
@@ -69,5 +70,5 @@ class EngineOutput(BaseOutput[EngineFile]):
             return navi.named(TYPE, {})
         scale: dict[str, navi.ExpressionJson] = {} if info.scale is None else {"scale": info.scale}
         return navi.named(
-            TYPE, {**scale, "channels": info.channels, "precision": navi.literal(info.precision)}
+            TYPE, {**scale, "channels": info.channels, "precision": navi.literal(str(info.precision))}
         )

@@ -1,4 +1,4 @@
-"""What the tests of the nodes share: the demo checkpoint in a graph, and what came of it."""
+"""What the tests of the nodes share: a checkpoint in a graph, and what came of it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from spandrel_aethernet.data import DEMO_MODEL
 from spandrel_aethernet.onnx_model.metadata import Metadata, read_metadata
+from spandrel_aethernet.onnx_model.read import read_model
 
 from .events import Event, broadcast_type
 from .graphs import Graph, Node
@@ -17,7 +17,7 @@ from .graphs import Graph, Node
 WITHOUT_QAT = Path(__file__).parents[1] / "data" / "aether_small_2x_float16.safetensors"
 
 
-def load(graph: Graph, checkpoint: Path = DEMO_MODEL) -> Node:
+def load(graph: Graph, checkpoint: Path) -> Node:
     return graph.add("chainner:pytorch:load_model", {"Model": checkpoint})
 
 
@@ -36,8 +36,11 @@ def told(events: list[Event], node: Node) -> dict[str, object]:
     return {label: shown["value"] if isinstance(shown, dict) else shown for label, shown in types.items()}
 
 
-def progress(events: list[Event], node: Node) -> list[float]:
-    return [e.data["progress"] for e in events if (e.name, e.node) == ("node-progress", node.id)]
+def assert_progress_grows_to_its_end(events: list[Event], node: Node) -> None:
+    steps = [e.data["progress"] for e in events if (e.name, e.node) == ("node-progress", node.id)]
+    assert len(set(steps)) > 2
+    assert steps == sorted(steps)
+    assert steps[-1] == 1
 
 
 def pixels(path: Path) -> NDArray[np.int64]:
@@ -51,6 +54,6 @@ def assert_same(first: Path, second: Path) -> None:
 
 
 def metadata_of(path: Path) -> Metadata:
-    metadata = read_metadata(path)
+    metadata = read_metadata(read_model(path))
     assert metadata is not None
     return metadata

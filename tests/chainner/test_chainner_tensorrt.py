@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from spandrel_aethernet.cli import main
-from spandrel_aethernet.data import DEMO_MODEL
+from spandrel_aethernet import BuildOptions, build_engine
+from spandrel_aethernet.engines.profile import Shapes
 
+from ..artifacts import Artifacts
 from .backend import REPOSITORY, Backend, NodeError
 
 pytest.importorskip("tensorrt_rtx")
@@ -41,7 +42,7 @@ nvmlDeviceGetArchitecture = lambda handle: NVML_DEVICE_ARCH_AMPERE
 _IN_CHAINNER = """
 import dataclasses, json, sys
 from pathlib import Path
-engine, flavour, folder = Path(sys.argv.pop(1)), sys.argv.pop(1), Path(sys.argv.pop(1))
+engines = [Path(argument) for argument in sys.argv[1:]]
 for package in ("pytorch", "onnx", "tensorrt"):
     __import__(f"packages.chaiNNer_{package}")
 import api
@@ -52,16 +53,18 @@ from packages.chaiNNer_tensorrt.tensorrt.processing.upscale_image import create_
 from packages.chaiNNer_tensorrt.tensorrt.utility.get_engine_info import get_engine_info_node
 from spandrel_aethernet.engines.sidecar import read_sidecar
 
-made = as_chainner_engine(engine, dataclasses.replace(read_sidecar(engine), flavour=flavour))
-save_engine_node(made, folder, "saved")
-tiler = create_tiler_for_engine(made, 4096, 0)
-told = {
-    "info": get_engine_info_node(made),
-    "type": TensorRTEngineOutput().get_broadcast_type(made)["fields"],
-    "tags": TensorRTEngineOutput().get_broadcast_data(made)["tags"],
-    "largest": tiler.starting_tile_size(9999, 9999, 3),
-}
-print(json.dumps(told))
+def tell(engine):
+    made = as_chainner_engine(engine, dataclasses.replace(read_sidecar(engine), runtime="tensorrt"))
+    save_engine_node(made, engine.parent, engine.stem + "_saved")
+    tiler = create_tiler_for_engine(made, 4096, 0)
+    return {
+        "info": get_engine_info_node(made),
+        "type": TensorRTEngineOutput().get_broadcast_type(made)["fields"],
+        "tags": TensorRTEngineOutput().get_broadcast_data(made)["tags"],
+        "max": tiler.starting_tile_size(9999, 9999, 3),
+    }
+
+print(json.dumps([tell(engine) for engine in engines]))
 """
 
 
@@ -87,53 +90,61 @@ def with_tensorrt(
         yield backend
 
 
-def as_told_in_chainner(
-    engine: Path, flavour: str, source: Path, python: str, stand_ins: Path, folder: Path
-) -> dict[str, Any]:
-    """Hand an engine to the functions of chaiNNer's own nodes, as if `flavour` had built it."""
-    paths = [str(stand_ins), str(source / "backend" / "src"), str(REPOSITORY)]
+FED = {"fp32-int8": "int8", "fp16-int8": "fp16", "fp32": "fp32"}
+"""Precisions of engines, and what makes chaiNNer feed them their own float type."""
+
+
+@pytest.fixture(scope="module")
+def engines(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("engines")
+    options = BuildOptions(targets=["8.6"], shapes=Shapes(max="4x3x640x768"))
+    return {
+        precision: build_engine(artifacts.onnx(precision), folder / f"{precision}.engine", options).path
+        for precision in FED
+    }
+
+
+@pytest.fixture(scope="module")
+def told(
+    chainner_src: Path, chainner_python: str, stand_ins: Path, engines: dict[str, Path]
+) -> dict[str, dict[str, Any]]:
+    """What the functions of chaiNNer's own nodes say of engines, as if TensorRT had built them."""
+    paths = [str(stand_ins), str(chainner_src / "backend" / "src"), str(REPOSITORY)]
     ran = subprocess.run(
-        [python, "-c", _IN_CHAINNER, engine, flavour, folder],
+        [chainner_python, "-c", _IN_CHAINNER, *engines.values()],
         check=True,
         capture_output=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
     )
-    return json.loads(ran.stdout.splitlines()[-1])
+    return dict(zip(engines, json.loads(ran.stdout.splitlines()[-1]), strict=True))
 
 
-@pytest.mark.parametrize(
-    ("precision", "fed"), [("fp32-int8", "int8"), ("fp16-int8", "fp16"), ("fp32", "fp32")]
-)
+@pytest.mark.parametrize("precision", FED)
 def test_shapes_scale_and_precision_are_what_chainners_nodes_expect(
-    chainner_src: Path,
-    chainner_python: str,
-    stand_ins: Path,
-    tmp_path: Path,
-    precision: str,
-    fed: str,
+    told: dict[str, dict[str, Any]], precision: str
 ) -> None:
-    engine = tmp_path / "small.engine"
-    options = ["--target", "8.6", "--max-shapes", "4x3x640x768", "--precision", precision]
-    assert main(["engine", str(DEMO_MODEL), "-o", str(engine), *options]) == 0
-    told = as_told_in_chainner(engine, "tensorrt", chainner_src, chainner_python, stand_ins, tmp_path)
-
-    scale, shown, architecture, _version, shapes = told["info"]
-    assert (scale, shown, architecture) == (2, fed.upper(), "sm_86")
+    scale, shown, architecture, _version, shapes = told[precision]["info"]
+    assert (scale, shown, architecture) == (2, FED[precision].upper(), "sm_86")
     assert shapes == "Dynamic: Min: 32x32 Opt: 256x256 Max: 640x768"
-    assert (told["type"]["maxHeight"], told["type"]["maxWidth"], told["type"]["inputChannels"]) == (
-        640,
-        768,
-        3,
-    )
-    assert told["largest"] == [640, 640]
-    assert (tmp_path / "saved.engine").read_bytes() == engine.read_bytes()
+
+
+def test_chainners_nodes_take_images_as_large_as_an_engine_does(told: dict[str, dict[str, Any]]) -> None:
+    fields = told["fp16-int8"]["type"]
+    assert (fields["maxHeight"], fields["maxWidth"], fields["inputChannels"]) == (640, 768, 3)
+    assert told["fp16-int8"]["max"] == [640, 640]
+
+
+@pytest.mark.usefixtures("told")
+def test_chainners_save_engine_saves_the_engine(engines: dict[str, Path]) -> None:
+    engine = engines["fp16-int8"]
+    assert engine.with_name("fp16-int8_saved.engine").read_bytes() == engine.read_bytes()
 
 
 def test_an_engine_of_tensorrt_for_rtx_is_known_but_not_run_there(
-    with_tensorrt: Backend, tmp_path: Path
+    with_tensorrt: Backend, artifacts: Artifacts, tmp_path: Path
 ) -> None:
     graph = with_tensorrt.graph()
-    model = graph.add("chainner:pytorch:load_model", {"Model": DEMO_MODEL})
+    model = graph.add("chainner:pytorch:load_model", {"Model": artifacts.tiny})
     build = graph.add(
         "aethernet:build_engine",
         {"Model": model.out("Model"), "Directory": tmp_path, "For GPUs": "chosen", "GPUs": "8.6"},

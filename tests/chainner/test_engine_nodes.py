@@ -8,18 +8,18 @@ import pytest
 import torch
 
 from spandrel_aethernet.cli import main
-from spandrel_aethernet.data import DEMO_MODEL
 from spandrel_aethernet.engines.sidecar import read_sidecar
 
+from ..artifacts import Artifacts
 from .backend import Backend, NodeError
-from .demo import assert_same, load, progress, save_image
+from .demo import assert_progress_grows_to_its_end, assert_same, load, save_image
 from .events import broadcast_type
 
 
 @pytest.mark.parametrize("source", ["model", "ONNX model"])
-def test_an_engine_is_built_from(backend: Backend, tmp_path: Path, source: str) -> None:
+def test_an_engine_is_built_from(backend: Backend, artifacts: Artifacts, tmp_path: Path, source: str) -> None:
     graph = backend.graph()
-    given = load(graph).out("Model")
+    given = load(graph, artifacts.tiny).out("Model")
     if source == "ONNX model":
         given = graph.add(
             "aethernet:export_onnx", {"Model": given, "Precision": "fp16-int8", "Verify": False}
@@ -42,17 +42,21 @@ def test_an_engine_is_built_from(backend: Backend, tmp_path: Path, source: str) 
     info = read_sidecar(tmp_path / "engines" / "small.engine")
 
     assert info is not None
-    assert (info.precision, info.scale, info.targets) == ("fp16-int8", 2, ("8.6", "8.9"))
-    assert (info.profile.height.maximum, info.profile.batch.maximum) == (512, 4)
+    assert (str(info.precision), info.scale, info.targets) == ("fp16-int8", 2, ("8.6", "8.9"))
+    assert (info.profile.height.max, info.profile.batch.max) == (512, 4)
+    assert info.source == {"model": "custom_2x.safetensors", "ONNX model": "small.onnx"}[source]
     shown = broadcast_type(events, build.out("Engine"))
     assert isinstance(shown, dict)
     assert shown["fields"]["scale"] == 2
-    assert progress(events, build)[-1] == 1
+    assert_progress_grows_to_its_end(events, build)
 
 
-def test_a_build_can_be_stopped_and_leaves_nothing(backend: Backend, tmp_path: Path) -> None:
+def test_a_build_can_be_stopped_and_leaves_nothing(
+    backend: Backend, artifacts: Artifacts, tmp_path: Path
+) -> None:
     graph = backend.graph()
-    export = graph.add("aethernet:export_onnx", {"Model": load(graph).out("Model"), "Verify": False})
+    model = load(graph, artifacts.tiny).out("Model")
+    export = graph.add("aethernet:export_onnx", {"Model": model, "Verify": False})
     build = graph.add(
         "aethernet:build_engine",
         {"Model": export.out("ONNX Model"), "Directory": tmp_path, "Engine Name": "stopped"},
@@ -67,11 +71,11 @@ def test_a_build_can_be_stopped_and_leaves_nothing(backend: Backend, tmp_path: P
 
 
 def test_an_engine_is_loaded_and_needs_a_gpu_to_run(
-    backend: Backend, tmp_path: Path, photograph: Path
+    backend: Backend, artifacts: Artifacts, tmp_path: Path, photograph: Path
 ) -> None:
-    assert main(["engine", str(DEMO_MODEL), "-o", str(tmp_path / "e.engine"), "--runtime", "rtx"]) == 0
+    file = artifacts.engine()
     graph = backend.graph()
-    engine = graph.add("aethernet:load_engine", {"Engine File": tmp_path / "e.engine"})
+    engine = graph.add("aethernet:load_engine", {"Engine File": file})
     image = graph.add("chainner:image:load", {"Image File": photograph})
     upscaled = graph.add(
         "aethernet:upscale_image", {"Image": image.out("Image"), "Engine": engine.out("Engine")}
@@ -80,9 +84,9 @@ def test_an_engine_is_loaded_and_needs_a_gpu_to_run(
     if torch.cuda.is_available():
         backend.run(graph)
         ours = tmp_path / "ours.png"
-        assert main(["upscale", str(photograph), "-o", str(ours), "-m", str(tmp_path / "e.engine")]) == 0
+        assert main(["upscale", str(photograph), "-o", str(ours), "-m", str(file)]) == 0
         assert_same(tmp_path / "chainner.png", ours)
         return
-    with pytest.raises(NodeError, match=r"e\.engine needs an NVIDIA GPU and its driver") as caught:
+    with pytest.raises(NodeError, match=rf"{file.name} needs an NVIDIA GPU and its driver") as caught:
         backend.run(graph)
     assert caught.value.node_id == upscaled.id

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spandrel_aethernet.data import DEMO_MODEL, original
+from spandrel_aethernet.data import original
 
+from ..artifacts import Artifacts
 from .backend import REPOSITORY, Backend
 from .frontend import Frontend
 
@@ -17,13 +18,15 @@ EXAMPLES = sorted((REPOSITORY / "chainner_nodes" / "examples").glob("*.chn"))
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
-def test_example_opens_and_runs(backend: Backend, frontend: Frontend, tmp_path: Path, file: Path) -> None:
+def test_example_opens_and_runs(
+    backend: Backend, frontend: Frontend, artifacts: Artifacts, tmp_path: Path, file: Path
+) -> None:
     photographs, results = tmp_path / "photographs", tmp_path / "results"
     photographs.mkdir()
     Image.open(original("chelsea")).crop((0, 0, 96, 96)).save(photographs / "one.png")
     paths = {
         "chainner:image:load": {"Image File": photographs / "one.png"},
-        "chainner:pytorch:load_model": {"Model": DEMO_MODEL},
+        "chainner:pytorch:load_model": {"Model": artifacts.tiny},
         "chainner:image:save": {"Directory": results},
         "aethernet:save_release": {"Directory": results, "Comparison Images": photographs},
     }

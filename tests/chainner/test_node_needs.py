@@ -11,8 +11,9 @@ import pytest
 
 from chainner_nodes.installer.needs import NEEDS, NODE_NAMES, Need
 
-from .installer_cases import REPOSITORY
+from .backend import REPOSITORY, Backend
 
+WITH_ENGINE_FILES = ("load_aethernet_engine", "upscale_image_aethernet_engine")
 MODULES = {
     "PyTorch": ["torch"],
     "spandrel": ["spandrel"],
@@ -24,6 +25,7 @@ MODULES = {
     "pyvips-binary": ["_libvips"],
     "scikit-image": ["skimage"],
     "onnxscript": ["onnxscript"],
+    "spandrel_aethernet": ["spandrel_aethernet"],
 }
 LOAD = """
 import importlib, importlib.util, json, pkgutil, sys
@@ -77,6 +79,37 @@ def failing(chainner_src: Path, chainner_python: str) -> dict[str, list[str]]:
 
 def test_all_nodes_load_with_everything(failing: dict[str, list[str]]) -> None:
     assert failing[""] == []
+
+
+@pytest.mark.parametrize(
+    ("missing", "left"),
+    [
+        ("ONNX", {"calibrate_aethernet", "aethernet_info", *WITH_ENGINE_FILES}),
+        (
+            "ONNX Runtime",
+            {"build_aethernet_engine", "calibrate_aethernet", "aethernet_info", *WITH_ENGINE_FILES},
+        ),
+        ("TensorRT", NODE_NAMES.keys() - {"build_aethernet_engine", "upscale_image_aethernet_engine"}),
+        ("spandrel_aethernet", set[str]()),
+    ],
+)
+def test_a_missing_package_costs_only_the_nodes_that_need_it(
+    failing: dict[str, list[str]], missing: str, left: set[str]
+) -> None:
+    assert NODE_NAMES.keys() - failing[missing] == left
+
+
+def test_chainner_says_what_is_missing_and_keeps_its_own_nodes(
+    chainner_src: Path, chainner_python: str, tmp_path: Path
+) -> None:
+    without = ["onnx", "tensorrt_rtx", "tensorrt"]
+    with Backend(chainner_src, tmp_path / "backend", python=chainner_python, without=without) as backend:
+        ours = {name.partition(":")[2] for name in backend.nodes() if name.startswith("aethernet:")}
+
+        assert ours == {"calibrate", "info", "load_engine"}
+        assert "No module named 'onnx'" in backend.log
+        assert "No module named 'tensorrt_rtx'" in backend.log
+        assert "chainner:pytorch:load_model" in backend.nodes()
 
 
 @pytest.mark.parametrize("need", NEEDS, ids=lambda need: need.name)
