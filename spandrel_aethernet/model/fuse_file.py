@@ -85,7 +85,7 @@ def _fuse(source: NetworkSource, dtype: torch.dtype) -> tuple[AetherNet, float, 
     if not difference <= TOLERANCE * max(1.0, largest):
         raise CheckpointError(
             f"{where}: fused and not fused outputs differ by {difference:.2g} of {largest:.2g}, "
-            f"more than {TOLERANCE:g} of it, so nothing was written"
+            f"more than {TOLERANCE:g} of it: this network cannot be fused in float32"
         )
     fused.to(dtype).float()
     for key, tensor in fused.state_dict().items():

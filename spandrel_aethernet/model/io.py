@@ -9,7 +9,6 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from safetensors import SafetensorError
@@ -100,16 +99,6 @@ def save_state_dict(state_dict: Mapping[str, Tensor], path: Path, *, force: bool
             buffer = BytesIO()  # torch reports a full disk as a C++ error of its own
             torch.save(published, buffer)
             partial.write_bytes(buffer.getbuffer())
-
-
-@contextmanager
-def as_file(network: AetherNet, name: str) -> Generator[Path]:
-    """Yield a float32 `.safetensors` file of a loaded network, called `name`, gone after the block."""
-    tensors = {key: tensor.detach().cpu().float() for key, tensor in network.state_dict().items()}
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.safetensors"
-        save_state_dict(tensors, path)
-        yield path
 
 
 def _why_unreadable(path: Path, start: bytes, message: str) -> str:
