@@ -13,7 +13,7 @@ from chainner_nodes.installer.needs import NEEDS, NODE_NAMES, Need
 
 from .backend import REPOSITORY, Backend
 
-WITH_ENGINE_FILES = ("load_aethernet_engine", "upscale_image_aethernet_engine")
+EXPORTING = {"export_aethernet_to_onnx", "save_aethernet_release"}
 MODULES = {
     "PyTorch": ["torch"],
     "spandrel": ["spandrel"],
@@ -84,11 +84,8 @@ def test_all_nodes_load_with_everything(failing: dict[str, list[str]]) -> None:
 @pytest.mark.parametrize(
     ("missing", "left"),
     [
-        ("ONNX", {"calibrate_aethernet", "aethernet_info", *WITH_ENGINE_FILES}),
-        (
-            "ONNX Runtime",
-            {"build_aethernet_engine", "calibrate_aethernet", "aethernet_info", *WITH_ENGINE_FILES},
-        ),
+        ("ONNX", NODE_NAMES.keys() - {"build_aethernet_engine", *EXPORTING}),
+        ("ONNX Runtime", NODE_NAMES.keys() - EXPORTING),
         ("TensorRT", NODE_NAMES.keys() - {"build_aethernet_engine", "upscale_image_aethernet_engine"}),
         ("spandrel_aethernet", set[str]()),
     ],
