@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from ..images.channels import feed_for, to_network
 from ..images.files import format_of, read_picture
 from ..model.network import AetherNet
 from ..model.ranges import TrainedRanges
+from ..model.source import NetworkSource
+from ..progress import SILENT, Progress
 from ..shapes import shape_text
 from .deploy import deployable
 from .int8_ops import PRESETS, QuantizedOp, plan
@@ -88,9 +91,7 @@ class Calibrator:
         self._network = network
         self._ranges = network.trained_ranges or TrainedRanges()
         self._deployed = deployable(copy.deepcopy(network).cpu().float(), merged=True)
-        planned = [op for preset in PRESETS for op in plan(network.hyperparameters, preset, self._ranges)]
-        found = {op.module for op in planned if qat_amax(op, self._ranges) is None}
-        self._amax = dict.fromkeys(sorted(found), 0.0)
+        self._amax = dict.fromkeys(_open_points(network.hyperparameters, self._ranges), 0.0)
         self._seen = 0
 
     @property
@@ -108,7 +109,7 @@ class Calibrator:
             raise ArgumentError(f"image is {shape_text(image.shape)}: expected N×{channels}×H×W")
         height, width = image.shape[2:]
         crop = image[:, :, _middle(height), _middle(width)].cpu().float()
-        measure_amax(self._deployed, [crop], self._amax)
+        _see(self._deployed, crop, self._amax)
         self._seen += 1
 
     def result(self) -> AetherNet:
@@ -123,17 +124,58 @@ class Calibrator:
         return calibrated
 
 
+def calibrated(
+    source: NetworkSource, images: CalibrationImages, *, progress: Progress = SILENT
+) -> NetworkSource:
+    """Return a network with a range for every operator that any preset quantizes; those it has stay.
+
+    However often it is then exported, nothing is measured again. Raises `ImageError` for an image that cannot
+    be read.
+    """
+    checkpoint = source.checkpoint
+    ranges = checkpoint.ranges or TrainedRanges()
+    unknown = set(_open_points(checkpoint.info.hyperparameters, ranges)) - set(ranges.calibrated_inputs)
+    if not unknown:
+        return source
+    deployed = deployable(checkpoint.network(), merged=True)
+    found = measure_amax(deployed, sorted(unknown), images, progress=progress)
+    ranges = replace(ranges, calibrated_inputs={**ranges.calibrated_inputs, **found})
+    return replace(source, checkpoint=replace(checkpoint, ranges=ranges))
+
+
 def qat_amax(op: QuantizedOp, ranges: TrainedRanges | None) -> float | None:
     """Return the amax that QAT saw at the input of an operator; None if no observer was there."""
     seen = ranges.activations.get(op.qat_input or "") if ranges else None
     return max(abs(seen.min), abs(seen.max)) if seen else None
 
 
-def measure_amax(network: nn.Module, images: Iterable[Tensor], amax: dict[str, float]) -> None:
-    """Run images, N x C x H x W, and raise `amax`, module path to amax of its input, to what they give."""
-    with _watched_inputs(network, amax), torch.inference_mode():
-        for image in images:
-            network(image)
+def measure_amax(
+    network: nn.Module, modules: Sequence[str], images: CalibrationImages, *, progress: Progress = SILENT
+) -> dict[str, float]:
+    """Return the amax at the input of each module of a `deployable` network while it runs the images.
+
+    Raises `ImageError` for an image that cannot be read.
+    """
+    amax = dict.fromkeys(modules, 0.0)
+    progress.begin("calibrating", len(images))
+    for image in images:
+        progress.poll()
+        _see(network, image, amax)
+        progress.advance()
+    return amax
+
+
+def _open_points(hyperparameters: Mapping[str, Any], ranges: TrainedRanges) -> list[str]:
+    """Name the operators of all presets whose input no observer saw."""
+    planned = [op for preset in PRESETS for op in plan(hyperparameters, preset, ranges)]
+    return sorted({op.module for op in planned if qat_amax(op, ranges) is None})
+
+
+@torch.inference_mode()
+def _see(network: nn.Module, image: Tensor, amax: dict[str, float]) -> None:
+    """Run an image, N x C x H x W, and raise each amax, by module path, to that of the module's input."""
+    with _watched_inputs(network, amax):
+        network(image)
 
 
 @contextmanager

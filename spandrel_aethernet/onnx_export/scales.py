@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -56,14 +56,13 @@ def find_scales(
     """
     from_qat = {op.module: qat_amax(op, ranges) for op in ops}
     calibrated = dict(ranges.calibrated_inputs) if ranges else {}
-    measured = {name: 0.0 for name, amax in from_qat.items() if amax is None and name not in calibrated}
-    progress.begin("calibrating", len(images))
-    if measured:
-        measure_amax(network, _told(images, progress), measured)
+    unknown = [name for name, amax in from_qat.items() if amax is None and name not in calibrated]
+    if unknown:
+        calibrated |= measure_amax(network, unknown, images, progress=progress)
     scales: list[OpScales] = []
     for op in ops:
         known = from_qat[op.module]
-        amax = (calibrated | measured)[op.module] if known is None else known
+        amax = calibrated[op.module] if known is None else known
         axis = 1 if isinstance(network.get_submodule(op.module), MatMul) else 0
         weight = network.get_parameter(f"{op.module}.weight").detach()
         scales.append(
@@ -76,14 +75,6 @@ def find_scales(
             )
         )
     return scales
-
-
-def _told(images: CalibrationImages, progress: Progress) -> Iterator[Tensor]:
-    """Yield the images; each counts once the next one is asked for."""
-    for image in images:
-        progress.poll()
-        yield image
-        progress.advance()
 
 
 def _weight_scale(weight: Tensor, axis: int, op: QuantizedOp, ranges: TrainedRanges | None) -> Tensor:
