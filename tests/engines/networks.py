@@ -28,8 +28,8 @@ def upscaler(
 ) -> Path:
     """Write a 2x network of one Conv or one MatMul, with Q/DQ nodes if `int8`, and DepthToSpace."""
     channels = int(shape[1])
-    made = 4 * channels
-    size = (channels, made) if product else (made, channels, 3, 3)
+    features = 4 * channels
+    size = (channels, features) if product else (features, channels, 3, 3)
     weight: NDArray[Any] = np.random.default_rng(seed).normal(0, 0.1, size)
     stored: dict[str, NDArray[Any]] = {"weight": weight.astype(dtype)}
     nodes: list[NodeProto] = []
@@ -37,16 +37,16 @@ def upscaler(
     if int8:
         stored = {
             "weight": np.clip(np.round(weight * 100), -127, 127).astype(np.int8),
-            "weight_scale": np.full(made, 0.01, dtype),
-            "weight_zero": np.zeros(made, np.int8),
+            "weight_scale": np.full(features, 0.01, dtype),
+            "weight_zero": np.zeros(features, np.int8),
             "scale": np.asarray(1 / 127, dtype),
             "zero": np.asarray(0, np.int8),
         }
-        dequantise = ["weight", "weight_scale", "weight_zero"]
+        dequantize = ["weight", "weight_scale", "weight_zero"]
         nodes += [
-            helper.make_node("QuantizeLinear", [x, "scale", "zero"], ["q"], name="quantise"),
-            helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["dq"], name="dequantise"),
-            helper.make_node("DequantizeLinear", dequantise, ["w"], name="weights", axis=int(product)),
+            helper.make_node("QuantizeLinear", [x, "scale", "zero"], ["q"], name="quantize"),
+            helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["dq"], name="dequantize"),
+            helper.make_node("DequantizeLinear", dequantize, ["w"], name="weights", axis=int(product)),
         ]
         x, kernel = "dq", "w"
     if product:
@@ -90,10 +90,10 @@ def with_unknown_operator(path: Path) -> Path:
         helper.make_node("Bernoulli", ["input"], ["chance"], name="odd_one"),
         helper.make_node("DepthToSpace", ["chance"], ["output"], name="shuffle", blocksize=2),
     ]
-    ends = [
+    tensors = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
         for name, shape in (("input", ("n", 4, "h", "w")), ("output", ("n", 1, "h2", "w2")))
     ]
-    graph = helper.make_graph(nodes, "odd", ends[:1], ends[1:])
+    graph = helper.make_graph(nodes, "odd", tensors[:1], tensors[1:])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
     return path

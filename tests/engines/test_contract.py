@@ -6,15 +6,17 @@ import ast
 import importlib.metadata
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import spandrel_aethernet.engines
+from spandrel_aethernet.engines.runtime import Runtime
 
 PACKAGE = Path(spandrel_aethernet.engines.__file__).parent
-BACKENDS = PACKAGE.parent / "backends"
+BACKEND = PACKAGE.parent / "inference" / "tensorrt"
 OBJECTS = {
     "builder": "Builder",
     "cache": "ITimingCache",
@@ -29,8 +31,10 @@ OBJECTS = {
     "runtime": "Runtime",
 }
 """What variables and attributes of these names hold; the empty name is the module itself."""
-HOLDERS = {"self", "flavour", "loaded"}
+HOLDERS = {"self", "loaded"}
 """What holds one of `OBJECTS` under its name."""
+OURS = {*(field.name for field in fields(Runtime)), "title", "strongly_typed", "capabilities"}
+"""What is asked of our own `Runtime`, which holds TensorRT's module."""
 RTX_ONLY = {
     "ComputeCapability",
     "EngineInvalidityDiagnostics",
@@ -56,8 +60,8 @@ STUBS = ("tensorrt_bindings/tensorrt.pyi", "tensorrt/__init__.pyi")
 
 
 def sources() -> list[Path]:
-    built = [PACKAGE / name for name in ("flavour.py", "worker.py", "timing_cache.py")]
-    return [*built, *(BACKENDS / name for name in ("tensorrt_load.py", "tensorrt_session.py"))]
+    built = [PACKAGE / name for name in ("runtime.py", "worker.py", "timing_cache.py")]
+    return [*built, *(BACKEND / name for name in ("load.py", "session.py"))]
 
 
 def chain(node: ast.expr) -> list[str]:
@@ -75,14 +79,18 @@ def used() -> dict[str, str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
                 names = chain(node)
+                if "module" in names[:-1]:  # of whatever it is an attribute
+                    names = names[names.index("module") :]
                 while len(names) > 1 and names[0] in HOLDERS:
                     names = [names[1].removeprefix("_"), *names[2:]]
+                if names[:1] == ["runtime"] and names[1] in OURS:
+                    continue
                 if len(names) > 1 and names[0] in (*OBJECTS, "trt"):
                     owner = OBJECTS.get(names[0], "")
                     found[".".join([owner] * bool(owner) + names[1:])] = f"{path.name}:{node.lineno}"
             elif isinstance(node, ast.Call) and chain(node.func) == ["getattr"]:
                 name = node.args[1]
-                if isinstance(name, ast.Constant):  # tensorrt_load.py takes one from a table, too
+                if isinstance(name, ast.Constant):  # load.py takes one from a table, too
                     found[str(name.value)] = f"{path.name}:{node.lineno}"
     return found
 
@@ -148,7 +156,7 @@ def test_classic_tensorrt_has_them() -> None:
 
 
 def test_nothing_is_used_that_tensorrt_11_removed() -> None:
-    for path in (*PACKAGE.glob("*.py"), *BACKENDS.glob("*.py")):
+    for path in (*PACKAGE.glob("*.py"), *BACKEND.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
                 assert node.attr not in REMOVED_IN_11, f"{path.name}:{node.lineno}"

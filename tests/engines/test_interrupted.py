@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import random
 import signal
 import subprocess
 import sys
@@ -19,39 +17,29 @@ from spandrel_aethernet.engines.build import build_engine
 from spandrel_aethernet.engines.build_plan import BuildOptions
 from spandrel_aethernet.engines.header import read_header
 from spandrel_aethernet.engines.process import run_job
-from spandrel_aethernet.engines.profile import as_lists
-from spandrel_aethernet.engines.sidecar import file_sha256, read_sidecar
+from spandrel_aethernet.engines.sidecar import read_sidecar
 from spandrel_aethernet.engines.worker import Job
 from spandrel_aethernet.errors import AetherError, EngineError
+from spandrel_aethernet.files import sha256
+from spandrel_aethernet.progress import Silent
 from spandrel_aethernet.shapes import Profile
 
-from ..conftest import limit_file_size
+from ..conftest import start
 from ..lint.graphs import computed_scale
+from .children import build, build_in_turn, server
 from .networks import deep, upscaler
 
 pytest.importorskip("tensorrt_rtx")
 RTX_30 = BuildOptions(runtime="rtx", targets=["8.6"])
+COMPILING = "Compiler backend is used during engine build"
+"""What TensorRT says when it has begun the one long step in which it cannot be cancelled."""
+BLOCKS = 300
+"""Of a network that takes TensorRT several seconds."""
 linux = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and processes as on Linux")
 
 
-def start(*arguments: object, limit: int | None = None) -> subprocess.Popen[str]:
-    def prepare() -> None:
-        # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        if limit is not None:
-            limit_file_size(limit)()
-
-    return subprocess.Popen(
-        [sys.executable, "-m", "spandrel_aethernet", "engine", *map(str, arguments)],
-        preexec_fn=prepare,  # noqa: PLW1509  (the child runs nothing else)
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def wait_until_compiling(stderr: IO[str]) -> None:
-    """Return when TensorRT has begun the one long step in which it cannot be cancelled."""
-    assert any("Compiler backend is used during engine build" in line for line in stderr)
+    assert any(COMPILING in line for line in stderr)
     time.sleep(0.5)
 
 
@@ -76,8 +64,8 @@ def is_running(process: int) -> bool:
 
 @linux
 def test_ctrl_c_cancels_within_a_second_and_leaves_nothing(tmp_path: Path) -> None:
-    source = deep(tmp_path / "deep.onnx", 500)
-    process = start(source, "-o", tmp_path / "new" / "deep.engine", "--target", "8.6", "--verbose")
+    source = deep(tmp_path / "deep.onnx", BLOCKS)
+    process = start("engine", source, "-o", tmp_path / "new" / "deep.engine", "--target", "8.6", "--verbose")
     assert process.stderr is not None
     wait_until_compiling(process.stderr)
     worker = worker_of(process)
@@ -94,8 +82,8 @@ def test_ctrl_c_cancels_within_a_second_and_leaves_nothing(tmp_path: Path) -> No
 
 @linux
 def test_killed_command_takes_its_builder_with_it(tmp_path: Path) -> None:
-    source = deep(tmp_path / "deep.onnx", 500)
-    process = start(source, "-o", tmp_path / "deep.engine", "--target", "8.6", "--verbose")
+    source = deep(tmp_path / "deep.onnx", BLOCKS)
+    process = start("engine", source, "-o", tmp_path / "deep.engine", "--target", "8.6", "--verbose")
     assert process.stderr is not None
     wait_until_compiling(process.stderr)
     worker = worker_of(process)
@@ -108,15 +96,9 @@ def test_killed_command_takes_its_builder_with_it(tmp_path: Path) -> None:
     assert not (tmp_path / "deep.engine").exists()
 
 
-def build_in_turn(sources: list[Path], target: Path) -> None:
-    """Build one engine over the other until killed."""
-    while True:
-        for source in sources:
-            build_engine(source, target, RTX_30, force=True)
-
-
 @linux
-def test_killed_at_any_moment_leaves_a_whole_engine_or_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [8, pytest.param(60, marks=pytest.mark.slow)])
+def test_killed_at_any_moment_leaves_a_whole_engine_or_none(kills: int, tmp_path: Path) -> None:
     sources = [upscaler(tmp_path / f"{seed}.onnx", seed=seed) for seed in range(2)]
     target = tmp_path / "killed" / "small.engine"
     target.parent.mkdir()
@@ -125,14 +107,11 @@ def test_killed_at_any_moment_leaves_a_whole_engine_or_none(tmp_path: Path) -> N
         begun = time.perf_counter()
         build_engine(source, source.with_suffix(".engine"), RTX_30)
         duration = time.perf_counter() - begun
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload([__name__])
-    numbers = random.Random(0)  # noqa: S311  (moments, no secrets)
     seen: set[str] = set()
-    for _ in range(30):
-        process = server.Process(target=build_in_turn, args=(sources, target))
+    for number in range(kills):
+        process = server().Process(target=build_in_turn, args=(sources, target, RTX_30))
         process.start()
-        time.sleep(numbers.uniform(0.05, 4 * duration))
+        time.sleep(0.05 + 3 * duration * (number + 1) / kills)
         process.kill()
         process.join()
         if target.exists():
@@ -144,7 +123,7 @@ def test_killed_at_any_moment_leaves_a_whole_engine_or_none(tmp_path: Path) -> N
     build_engine(sources[0], target, RTX_30, force=True)
     info = read_sidecar(target)
     assert info is not None
-    assert info.engine_sha256 == file_sha256(target)
+    assert info.engine_sha256 == sha256(target)
 
 
 def test_parser_that_crashes_is_an_error_and_not_the_end(tmp_path: Path) -> None:
@@ -153,44 +132,71 @@ def test_parser_that_crashes_is_an_error_and_not_the_end(tmp_path: Path) -> None
     with pytest.raises(EngineError, match="QDQ"):
         build_engine(source, tmp_path / "crash.engine", RTX_30)
     unlinted = Job(
-        flavour="rtx",
-        onnx=str(source),
+        runtime="rtx",
+        onnx=None,
         engine=str(tmp_path / "crash.engine"),
         input_name="input",
-        shapes=as_lists(Profile(), 8),
+        shapes=Profile().shapes(8),
         targets=["8.6"],
         workspace=None,
-        level=None,
+        optimization_level=None,
         timing_cache=None,
         inspect=False,
         verbose=False,
     )
     with pytest.raises(EngineError, match=r"TensorRT crashed on crash\.onnx \((signal|exit code) "):
-        run_job(unlinted, lambda _event: None, title="TensorRT", name=source.name)
+        run_job(unlinted, source.read_bytes(), lambda _event: None, title="TensorRT", name=source.name)
     assert [path.name for path in tmp_path.iterdir()] == ["crash.onnx"]
 
 
-def test_error_in_a_callback_ends_the_build(tmp_path: Path) -> None:
-    class Impatient:
-        def phase_start(self, name: str, parent: str | None, steps: int) -> None:
-            raise AetherError(f"enough of {name} ({parent}, {steps} steps)")
+class Impatient(Silent):
+    """Ends a build in the step where TensorRT says nothing more."""
 
-        def step_complete(self, name: str, step: int) -> None: ...
+    def __init__(self) -> None:
+        self.compiling = False
+        self.raised = 0.0
 
-        def phase_finish(self, name: str) -> None: ...
+    def hear(self, _severity: str, text: str) -> None:
+        self.compiling = self.compiling or COMPILING in text
 
-    source = deep(tmp_path / "deep.onnx", 500)
-    begun = time.perf_counter()
+    def poll(self) -> None:
+        if self.compiling:
+            self.raised = time.perf_counter()
+            raise AetherError("enough")
+
+
+def test_error_while_nothing_is_said_ends_the_build(tmp_path: Path) -> None:
+    source, impatient = deep(tmp_path / "deep.onnx", BLOCKS), Impatient()
     with pytest.raises(AetherError, match="enough"):
-        build_engine(source, tmp_path / "deep.engine", RTX_30, monitor=Impatient())
-    assert time.perf_counter() - begun < 4
+        build_engine(
+            source,
+            tmp_path / "deep.engine",
+            RTX_30,
+            verbose=True,
+            on_message=impatient.hear,
+            progress=impatient,
+        )
+    assert time.perf_counter() - impatient.raised < 1
     assert [path.name for path in tmp_path.iterdir()] == ["deep.onnx"]
+
+
+def test_error_at_the_begin_of_a_phase_ends_the_build(tmp_path: Path) -> None:
+    class Unwilling(Silent):
+        def begin(self, step: str, total: int, *, within: str | None = None) -> None:
+            raise AetherError(f"enough of {step} ({total}, {within})")
+
+    source = upscaler(tmp_path / "small.onnx")
+    with pytest.raises(AetherError, match="enough of Building engine"):
+        build_engine(source, tmp_path / "small.engine", RTX_30, progress=Unwilling())
+    assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
 
 
 @linux
 def test_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     source = upscaler(tmp_path / "small.onnx")
-    process = start(source, "-o", tmp_path / "new" / "small.engine", "--target", "8.6", limit=10_000)
+    process = start(
+        "engine", source, "-o", tmp_path / "new" / "small.engine", "--target", "8.6", limit=10_000
+    )
     _, errors = process.communicate()
     assert process.returncode == 1
     assert errors.startswith("aethernet: ")
@@ -203,14 +209,13 @@ def test_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
 def test_two_builds_at_once_share_a_timing_cache(tmp_path: Path) -> None:
     source = upscaler(tmp_path / "small.onnx")
     options = BuildOptions(targets=["8.6"], timing_cache=tmp_path / "timings.bin")
-    server = multiprocessing.get_context("forkserver")
     targets = [tmp_path / f"{number}.engine" for number in range(2)]
-    builds = [server.Process(target=build_engine, args=(source, target, options)) for target in targets]
-    for build in builds:
-        build.start()
-    for build in builds:
-        build.join()
-    assert [build.exitcode for build in builds] == [0, 0]
+    builds = [server().Process(target=build, args=(source, target, options)) for target in targets]
+    for one in builds:
+        one.start()
+    for one in builds:
+        one.join()
+    assert [one.exitcode for one in builds] == [0, 0]
     assert all(read_sidecar(target) for target in targets), "which compares it with the engine's bytes"
     made = {f"{target.name}{end}" for target in targets for end in ("", ".json")}
     assert {path.name for path in tmp_path.iterdir()} == {"small.onnx", *made}

@@ -11,7 +11,6 @@ import pytest
 
 from spandrel_aethernet.engines.layers import Layer, read_layers, report_layers
 from spandrel_aethernet.engines.process import run_job
-from spandrel_aethernet.engines.profile import as_lists
 from spandrel_aethernet.engines.worker import Job
 from spandrel_aethernet.shapes import Profile
 
@@ -66,27 +65,26 @@ def test_a_list_of_names_only_tells_nothing() -> None:
     assert report_layers("", []) is None
 
 
-@pytest.mark.parametrize("target", ["7.5", "8.6"])
-@pytest.mark.parametrize("inspect", [False, True])
+@pytest.mark.parametrize(("target", "inspect"), [("7.5", False), ("8.6", True)])
 def test_the_list_that_tensorrt_for_rtx_makes(target: str, inspect: bool, tmp_path: Path) -> None:
     """It logs one while it builds; the inspector's is taken where a GPU can run the engine."""
     pytest.importorskip("tensorrt_rtx")
     job = Job(
-        flavour="rtx",
+        runtime="rtx",
         onnx=str(upscaler(tmp_path / "small.onnx", np.float16, int8=True)),
         engine=str(tmp_path / "small.engine"),
         input_name="input",
-        shapes=as_lists(Profile(), 3),
+        shapes=Profile().shapes(3),
         targets=[target],
         workspace=None,
-        level=None,
+        optimization_level=None,
         timing_cache=None,
         inspect=inspect,
         verbose=False,
     )
-    layers = read_layers(run_job(job, lambda _event: None, title="TensorRT", name="small"))
+    layers = read_layers(run_job(job, None, lambda _event: None, title="TensorRT", name="small"))
     (product,) = [layer for layer in layers if layer.kind == "correlation"]
     assert product.precision == {"7.5": "fp16", "8.6": "int8"}[target]
-    assert {"convolution", "dequantise", "weights"} >= product.onnx_names >= {"convolution"}
+    assert {"convolution", "dequantize", "weights"} >= product.onnx_names >= {"convolution"}
     assert Layer("shape_call", None, frozenset()) in layers
     assert {layer.kind for layer in layers} >= {"kgen", "correlation"}

@@ -15,13 +15,14 @@ from spandrel_aethernet.engines.header import Header, read_header
 from spandrel_aethernet.engines.sidecar import (
     EngineInfo,
     describe,
-    file_sha256,
+    document,
     read_sidecar,
     sidecar_path,
-    write_sidecar,
 )
-from spandrel_aethernet.errors import EngineError, OutputError
-from spandrel_aethernet.shapes import Profile, Span
+from spandrel_aethernet.errors import EngineError
+from spandrel_aethernet.files import sha256
+from spandrel_aethernet.precision import Precision
+from spandrel_aethernet.shapes import Profile, Range
 
 
 @pytest.fixture
@@ -34,16 +35,16 @@ def engine(tmp_path: Path) -> Path:
 @pytest.fixture
 def info(engine: Path) -> EngineInfo:
     return EngineInfo(
-        engine_sha256=file_sha256(engine),
+        engine_sha256=sha256(engine),
         source="small.onnx",
         source_sha256="0" * 64,
-        flavour="tensorrt",
+        runtime="tensorrt",
         version="10.13.0.35",
         targets=("8.6",),
-        profile=Profile(Span(1, 2, 3), Span(4, 5, 6), Span(7, 8, 9)),
+        profile=Profile(Range(1, 2, 3), Range(4, 5, 6), Range(7, 8, 9)),
         input_name="input",
         output_name="output",
-        precision="fp16-int8",
+        precision=Precision("fp16", int8=True),
         scale=2,
         channels=3,
         operators={"int8": 49, "fp16": 4},
@@ -56,16 +57,31 @@ def info(engine: Path) -> EngineInfo:
 
 def test_what_is_written_is_read(engine: Path, info: EngineInfo) -> None:
     assert read_sidecar(engine) is None
-    for given in (info, replace(info, scale=None, layers=None, fell_back=("conv",), flavour="rtx")):
-        write_sidecar(engine, given)
+    for given in (info, replace(info, scale=None, layers=None, fell_back=("conv",), runtime="rtx")):
+        sidecar_path(engine).write_text(document(given))
         assert read_sidecar(engine) == given
-    document = json.loads(sidecar_path(engine).read_text())
-    assert document["profile"] == {"batch": "1:2:3", "height": "4:5:6", "width": "7:8:9"}
-    assert document == json.loads(json.dumps(describe(given)))
+    written = json.loads(sidecar_path(engine).read_text())
+    assert written["profile"] == {"batch": "1:2:3", "height": "4:5:6", "width": "7:8:9"}
+    assert written == json.loads(json.dumps(describe(given)))
+
+
+def test_keys_stay_as_they_were_published_after_a_format_number(info: EngineInfo) -> None:
+    keys = list(json.loads(document(info)))
+    assert keys[:5] == ["format", "engine_sha256", "source", "source_sha256", "flavour"]
+    assert describe(info)["format"] == 1
+    assert describe(info)["precision"] == "fp16-int8"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp32-int8", "bf16", "bf16-int8"])
+def test_every_precision_is_read(precision: str, engine: Path, info: EngineInfo) -> None:
+    sidecar_path(engine).write_text(json.dumps({**describe(info), "precision": precision}))
+    read = read_sidecar(engine)
+    assert read is not None
+    assert str(read.precision) == precision
 
 
 def test_engine_of_other_bytes_is_refused(engine: Path, info: EngineInfo) -> None:
-    write_sidecar(engine, info)
+    sidecar_path(engine).write_text(document(info))
     engine.write_bytes(b"bytes of an enginf")
     with pytest.raises(EngineError, match=r"is not the engine that small\.engine\.json describes"):
         read_sidecar(engine)
@@ -75,7 +91,7 @@ def test_engine_of_other_bytes_is_refused(engine: Path, info: EngineInfo) -> Non
 
 
 def put(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
-    return lambda document: document.update({key: value})
+    return lambda description: description.update({key: value})
 
 
 @pytest.mark.parametrize(
@@ -96,20 +112,39 @@ def put(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
         put("layers", {"int8": "many"}),
         put("scale", "2x"),
         put("targets", [8.6]),
+        put("precision", "fp12"),
+        put("precision", "fp16-int4"),
+        put("precision", None),
     ],
 )
 def test_damaged_description_is_said(
     damage: Callable[[dict[str, Any]], object], engine: Path, info: EngineInfo
 ) -> None:
-    document = describe(info)
-    damage(document)
-    sidecar_path(engine).write_text(json.dumps(document))
+    description = describe(info)
+    damage(description)
+    sidecar_path(engine).write_text(json.dumps(description))
     with pytest.raises(EngineError, match=r"small\.engine\.json is damaged: build the engine again"):
         read_sidecar(engine)
 
 
+@pytest.mark.parametrize("key", ["scale", "flavour", "height"])
+def test_missing_key_is_named(key: str, engine: Path, info: EngineInfo) -> None:
+    description = describe(info)
+    del (description["profile"] if key == "height" else description)[key]
+    sidecar_path(engine).write_text(json.dumps(description))
+    with pytest.raises(EngineError, match=rf"json is damaged, it has no '{key}': build the engine again"):
+        read_sidecar(engine)
+
+
+def test_description_without_a_format_number_is_read(engine: Path, info: EngineInfo) -> None:
+    sidecar_path(engine).write_text(json.dumps({k: v for k, v in describe(info).items() if k != "format"}))
+    assert read_sidecar(engine) == info
+
+
 def test_what_a_newer_version_may_add_is_passed_over(engine: Path, info: EngineInfo) -> None:
-    sidecar_path(engine).write_text(json.dumps({**describe(info), "more": 1}))
+    description: dict[str, Any] = {**describe(info), "format": 2, "more": 1}
+    description["profile"]["depth"] = "1"
+    sidecar_path(engine).write_text(json.dumps(description))
     assert read_sidecar(engine) == info
 
 
@@ -120,13 +155,7 @@ def test_description_that_is_none_is_said(content: bytes, engine: Path) -> None:
         read_sidecar(engine)
 
 
-def test_description_that_cannot_be_written_is_said(engine: Path, info: EngineInfo) -> None:
-    sidecar_path(engine).mkdir()
-    with pytest.raises(OutputError, match="is a folder"):
-        write_sidecar(engine, info)
-
-
-def test_header_tells_flavour_and_version(tmp_path: Path) -> None:
+def test_header_tells_runtime_and_version(tmp_path: Path) -> None:
     path = tmp_path / "a.engine"
     version = (10, 13, 0, 35)
     path.write_bytes(struct.pack("<4sI8xQ4B", b"ftrt", 0, 0, *version) + b"rest")

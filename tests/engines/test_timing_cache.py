@@ -5,9 +5,6 @@ TensorRT for RTX keeps no timings, but its caches have the same interface, and h
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,8 @@ from typing import Any
 import pytest
 
 from spandrel_aethernet.engines.timing_cache import cache_file, load_timings, save_timings
+
+from .children import save_often, server
 
 rtx: Any = pytest.importorskip("tensorrt_rtx")
 
@@ -24,15 +23,6 @@ def config() -> Iterator[Any]:
     builder = rtx.Builder(rtx.Logger(rtx.Logger.INTERNAL_ERROR))
     yield builder.create_builder_config()
     del builder
-
-
-def save_often(path: Path, times: int) -> None:
-    warnings.simplefilter("ignore", DeprecationWarning)
-    builder = rtx.Builder(rtx.Logger(rtx.Logger.INTERNAL_ERROR))
-    config = builder.create_builder_config()
-    for _ in range(times):
-        load_timings(config, path)
-        save_timings(config, path)
 
 
 def test_version_and_gpu_are_in_its_name() -> None:
@@ -60,10 +50,7 @@ def test_builds_at_the_same_time_leave_a_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "timings.bin"
     save_often(path, 1)
     whole = path.read_bytes()
-    context: Any = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-    if sys.platform != "win32":
-        context.set_forkserver_preload([__name__])
-    processes = [context.Process(target=save_often, args=(path, 100)) for _ in range(3)]
+    processes = [server().Process(target=save_often, args=(path, 100)) for _ in range(3)]
     for process in processes:
         process.start()
     while any(process.is_alive() for process in processes):
