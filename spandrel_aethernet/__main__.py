@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from types import FrameType
+
+
+class _NoMoreImports:
+    """Ends the next import: PyTorch swallows what ends its import of NumPy, KeyboardInterrupt included."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:  # noqa: ARG002
+        if threading.current_thread() is threading.main_thread():
+            sys.meta_path.remove(self)
+            raise KeyboardInterrupt
 
 
 def main() -> int:
@@ -14,6 +24,7 @@ def main() -> int:
     def cancel(_signal: int, _frame: FrameType | None) -> None:
         nonlocal pressed
         pressed = True
+        sys.meta_path.insert(0, _NoMoreImports())
         raise KeyboardInterrupt
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have it ignored
@@ -23,7 +34,7 @@ def main() -> int:
         from .cli import main as run
 
         code = run()
-    except BaseException:  # an extension that is being imported may turn KeyboardInterrupt into its own
+    except BaseException:  # what is being imported may turn KeyboardInterrupt into an error of its own
         if not pressed:
             raise
     finally:

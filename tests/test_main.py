@@ -1,0 +1,65 @@
+"""The command's entry point: Ctrl-C at any time, exit codes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from spandrel_aethernet.data import DEMO_MODEL
+
+
+def run_and_press(moment: str, handler: signal.Handlers | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `aethernet info` in a child that gets SIGINT when it begins to import the module `moment`."""
+    code = f"""
+import os, signal, sys
+
+class Press:
+    def find_spec(self, name, path=None, target=None):
+        if name == {moment!r}:
+            print("pressed")
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, {"signal.SIG_IGN" if handler == signal.SIG_IGN else "signal.default_int_handler"})
+sys.meta_path.insert(0, Press())
+sys.argv = ["aethernet", "info", {str(DEMO_MODEL)!r}]
+from spandrel_aethernet.__main__ import main
+sys.exit(main())
+"""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process gets a Ctrl-C of its own there")
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "spandrel_aethernet.cli",
+        "torch",
+        "numpy._core",  # PyTorch goes on where its import of NumPy fails, whatever the reason
+        "spandrel",
+    ],
+)
+def test_ctrl_c_in_any_import_ends_it_without_a_traceback(moment: str) -> None:
+    result = run_and_press(moment)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "pressed\n", "aethernet: cancelled\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process gets a Ctrl-C of its own there")
+def test_ctrl_c_that_a_shell_has_ignored_stays_ignored() -> None:
+    result = run_and_press("spandrel_aethernet.cli", signal.SIG_IGN)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "aether_small" in result.stdout
+
+
+def test_an_error_in_the_program_itself_shows_where_it_is() -> None:
+    code = """
+import sys
+sys.modules["spandrel_aethernet.cli"] = None
+from spandrel_aethernet.__main__ import main
+main()
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "ModuleNotFoundError" in result.stderr
