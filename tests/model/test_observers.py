@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -50,6 +52,12 @@ RECIPES = [moving_average, observed_activations, fbgemm]
 
 
 def train_with(recipe: Callable[[], Any], *, fused: bool = False) -> Any:
+    """Return a small network that was trained with a recipe, to do anything with."""
+    return copy.deepcopy(_trained(recipe, fused))
+
+
+@cache
+def _trained(recipe: Callable[[], Any], fused: bool) -> Any:
     """Prepare a small network for QAT, let its observers see values, and move it off its own grid."""
     network: Any = make_network(fused=fused).train()
     if fused:  # a file that was fused after training has no observers there
