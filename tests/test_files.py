@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
 import pytest
 
 from spandrel_aethernet.errors import OutputError
-from spandrel_aethernet.files import check_target, replacing, replacing_folder
+from spandrel_aethernet.files import check_target, replacing, replacing_folder, sha256
 
 
 def test_the_name_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -86,3 +87,9 @@ def test_a_link_to_an_empty_folder_stays(tmp_path: Path) -> None:
         (partial / "file").touch()
     assert link.is_symlink()
     assert [path.name for path in (tmp_path / "empty").iterdir()] == ["file"]
+
+
+def test_the_sha256_of_a_file_longer_than_one_block(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5000
+    (tmp_path / "file").write_bytes(content)
+    assert sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
