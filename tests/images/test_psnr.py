@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from spandrel_aethernet import ArgumentError
 from spandrel_aethernet.images.psnr import psnr
 
 
@@ -35,3 +36,8 @@ def test_one_that_is_not_a_number_gives_none() -> None:
     broken = image.copy()
     broken[0, 0] = np.nan
     assert math.isnan(psnr(broken, image, peak=1))
+
+
+def test_images_of_two_sizes_are_not_compared() -> None:
+    with pytest.raises(ArgumentError, match="images of 2×2×3 and 2×2×1: expected one shape"):
+        psnr(np.ones((2, 2, 3)), np.ones((2, 2, 1)), peak=1)
