@@ -1,7 +1,7 @@
 """What an ONNX file must hold for TensorRT to run it as INT8: rules, findings, INT8 coverage.
 
-The rules are those of TensorRT's explicit quantization. Each was tried on the parser and builder of TensorRT
-for RTX 1.7; where that takes what the documentation refuses, the rule warns, and its docstring says so.
+The rules are those of TensorRT's explicit quantization. Each was tried with the parser and the builder of
+`TRIED_WITH`. Where these accept what the documentation refuses, the rule warns.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ RULES = (*rules_file.RULES, *rules_scales.RULES, *rules_placement.RULES)
 """Every rule but `rules_file.LAST_RULE`, in the order findings are listed."""
 
 _RUNS_IN_FLOAT = ("QDQ112", "QDQ206")
-"""Rules whose breach makes TensorRT run the product in float though both its factors are quantized."""
+"""Rules whose violation makes TensorRT run a product in float though both its factors are quantized."""
 
 
 @dataclass(frozen=True)
 class LintReport:
-    """What was found in one file."""
+    """What was found in one model."""
 
     findings: tuple[Finding, ...]
     coverage: Coverage
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """The findings for which the file is refused."""
+        """The findings for which TensorRT or ONNX refuse the model."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
     @property

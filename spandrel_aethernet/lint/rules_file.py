@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _QDQ_OPSET, _AXIS_OPSET = 10, 13
-"""The first opsets that have QuantizeLinear, and that give it an axis."""
+"""The first opset that has QuantizeLinear, and the first in which it has an axis."""
 _CHECKER_LIMIT = 2**31 - 1
 
 
 def no_opset(graph: OnnxGraph) -> Iterator[Violation]:
-    """A file says which opset its operators are of.
+    """The file says which opset its operators are of.
 
-    ONNX's checker and ONNX Runtime refuse a file that does not; TensorRT for RTX builds it.
+    ONNX's checker and ONNX Runtime refuse a file that does not. TensorRT for RTX builds it.
     """
     if graph.opset is None:
         yield Violation(graph.model.graph.name, "the file does not say which opset its operators are of")
 
 
 def old_opset(graph: OnnxGraph) -> Iterator[Violation]:
-    """Q/DQ nodes need opset 10, with a list of scales or an axis 13.
+    """The file has the opset that its Q/DQ nodes need: 10, or 13 for a list of scales or an axis.
 
-    ONNX's checker and ONNX Runtime refuse older ones; TensorRT for RTX builds them.
+    ONNX's checker and ONNX Runtime refuse a file of an older opset. TensorRT for RTX builds it.
     """
     for part in graph.qdq:
         needed = _AXIS_OPSET if part.per_channel or "axis" in part.node.attributes else _QDQ_OPSET
@@ -38,7 +38,12 @@ def old_opset(graph: OnnxGraph) -> Iterator[Violation]:
 
 
 def invalid(graph: OnnxGraph) -> Iterator[Violation]:
-    """ONNX's own checker takes the file, unless opset or IR version are later than it knows."""
+    """The file passes ONNX's own checker.
+
+    ONNX Runtime refuses files that do not pass. TensorRT for RTX builds some of them. A file is not checked
+    if its opset or IR version is newer than the checker, or if it is larger than 2 GB. Reported only where no
+    other rule finds an error.
+    """
     if said := checker_says(graph.model):
         yield Violation(graph.model.graph.name, f"ONNX's checker says: {said}")
 
@@ -65,5 +70,5 @@ RULES = (
     Rule("ONX002", "error", old_opset, "export it again with opset 17 or later"),
 )
 
-LAST_RULE = Rule("ONX003", "error", invalid, "export it again, or ask whoever made it to")
-"""For files in which no other rule found an error: their breaches have sentences of their own."""
+LAST_RULE = Rule("ONX003", "error", invalid, "export it again, or have it exported again")
+"""Only for files in which no other rule finds an error: those rules say more plainly what is wrong."""

@@ -1,7 +1,4 @@
-"""Rules for where Q/DQ nodes stand in a graph (QDQ2xx).
-
-The docstrings say what TensorRT for RTX 1.7 did with a graph that breaks the rule.
-"""
+"""Rules for where Q/DQ nodes stand in a graph (QDQ2xx)."""
 
 from __future__ import annotations
 
@@ -18,14 +15,17 @@ _SUMS = ("Add", "Sum")
 
 
 def integer_operator(graph: OnnxGraph) -> Iterator[Violation]:
-    """INT8 is written as Q/DQ around float operators: the parser refuses integer operators."""
+    """INT8 is written as Q/DQ nodes around float operators.
+
+    The parser refuses operators that compute in integers, such as QLinearConv and MatMulInteger.
+    """
     for node in graph.nodes:
         if is_integer_operator(node.op):
             yield Violation(node.name, f"{node.op} computes in integers itself")
 
 
 def is_integer_operator(op: str) -> bool:
-    """Tell whether an operator is quantized by itself, in ONNX's domain or ONNX Runtime's."""
+    """Tell whether an operator computes in integers itself, in ONNX's domain or ONNX Runtime's."""
     name = op.rpartition(".")[2]
     return name in _INTEGER_OPS or name.startswith("QLinear")
 
@@ -33,8 +33,8 @@ def is_integer_operator(op: str) -> bool:
 def int8_constant(graph: OnnxGraph) -> Iterator[Violation]:
     """An int8 constant feeds DequantizeLinear directly.
 
-    Through Transpose, Concat or anything else it is parsed, and the build fails: "Quantized constant
-    is only allowed before DQ".
+    With Transpose, Concat or another operator between them, the parser takes the file and the builder
+    refuses it: "Quantized constant is only allowed before DQ".
     """
     for name, constant in graph.stored.items():
         if constant.type != "INT8":
@@ -43,12 +43,15 @@ def int8_constant(graph: OnnxGraph) -> Iterator[Violation]:
             dequantized = node.op == "DequantizeLinear" and slot == 0
             if not (dequantized or (node.is_qdq and slot == 2) or is_integer_operator(node.op)):
                 yield Violation(
-                    node.name, f"it reads the int8 constant {name}, which no DequantizeLinear made a float"
+                    node.name, f"it reads the int8 constant {name} without a DequantizeLinear between them"
                 )
 
 
 def dangling(graph: OnnxGraph) -> Iterator[Violation]:
-    """Every QuantizeLinear reaches a DequantizeLinear; an engine is built without, and accuracy is lost."""
+    """A DequantizeLinear follows every QuantizeLinear.
+
+    TensorRT for RTX builds an engine without it, and accuracy is lost.
+    """
     for part in graph.qdq:
         users = graph.users(part.node.outputs[0])
         if part.quantizes and not any(
@@ -60,20 +63,23 @@ def dangling(graph: OnnxGraph) -> Iterator[Violation]:
 def unquantized_source(graph: OnnxGraph) -> Iterator[Violation]:
     """DequantizeLinear reads QuantizeLinear or a constant.
 
-    TensorRT for RTX builds an engine for others (a Cast to int8, a sum of int8 tensors) and runs the
-    product on int8, but only the pair tells that the scale was meant.
+    TensorRT for RTX builds an engine for other inputs (a Cast to int8, a sum of int8 tensors) and runs the
+    product in INT8. Nothing tells then whether the values were made with this scale.
     """
     for part in graph.qdq:
         if part.quantizes or part.of_constant or part.stored == "INT32":
             continue
         for source in graph.sources(part.node.input(0)):
             if source is None or not (source.op == "QuantizeLinear" or is_integer_operator(source.op)):
-                what = f"what {source.name} makes" if source else "an input of the network"
+                what = f"the output of {source.name}" if source else "an input of the network"
                 yield Violation(part.node.name, f"it dequantizes {what}, which no QuantizeLinear quantized")
 
 
 def other_scale(graph: OnnxGraph) -> Iterator[Violation]:
-    """Both nodes of a pair have one scale; an engine is built with two, and multiplies by their ratio."""
+    """Both nodes of a pair have the same scale.
+
+    TensorRT for RTX builds an engine with two scales, which multiplies the values by their ratio.
+    """
     quantizers = {part.node: part for part in graph.qdq if part.quantizes}
     for part in graph.qdq:
         if part.quantizes:
@@ -85,10 +91,10 @@ def other_scale(graph: OnnxGraph) -> Iterator[Violation]:
 
 
 def weight_axis(graph: OnnxGraph) -> Iterator[Violation]:
-    """A weight's scales run along its output channels: axis 0 of a Conv, the last of a MatMul's right side.
+    """The scales of a weight run along its output channels.
 
-    The documentation says that other axes are refused. TensorRT for RTX builds them, and runs the
-    product in float.
+    That is axis 0 for a Conv and the last axis for the right side of a MatMul. The documentation says that
+    other axes are refused. TensorRT for RTX builds them and runs the product in float.
     """
     parts = {part.node.outputs[0]: part for part in graph.qdq}
     for product in graph.products:
@@ -107,23 +113,29 @@ def weight_axis(graph: OnnxGraph) -> Iterator[Violation]:
 
 
 def only_weight(graph: OnnxGraph) -> Iterator[Violation]:
-    """Both factors are quantized: with only the weight quantized the product runs in float."""
+    """Where a weight is quantized, the input it is multiplied with is quantized too.
+
+    With only the weight quantized, the product runs in float.
+    """
     for product in graph.products:
         if graph.dequantized_by(product.weight) and not graph.dequantized_by(product.data):
             yield Violation(product.node.name, "its weight is quantized, its input is not")
 
 
 def only_input(graph: OnnxGraph) -> Iterator[Violation]:
-    """Both factors are quantized: with only the input quantized the product runs in float."""
+    """Where an input is quantized, the weight it is multiplied with is quantized too.
+
+    With only the input quantized, the product runs in float.
+    """
     for product in graph.products:
         if graph.dequantized_by(product.data) and not graph.dequantized_by(product.weight):
             yield Violation(product.node.name, "its input is quantized, its weight is not")
 
 
 def residual_sum(graph: OnnxGraph) -> Iterator[Violation]:
-    """A residual sum stays in float, or quantizes the skipped branch only.
+    """A residual sum stays in float, or only its skipped branch is quantized.
 
-    With all branches quantized the product before it stays INT8, and what it adds is rounded once more.
+    With all branches quantized, the product before the sum stays INT8 and its output is rounded once more.
     """
     for node in graph.nodes:
         branches = [name for name in node.inputs if not graph.is_fixed(name)]
@@ -132,10 +144,10 @@ def residual_sum(graph: OnnxGraph) -> Iterator[Violation]:
 
 
 def misplaced(graph: OnnxGraph) -> Iterator[Violation]:
-    """Q/DQ stands before Conv, MatMul or Gemm.
+    """Q/DQ nodes stand before Conv, MatMul or Gemm.
 
-    Elsewhere (on outputs only, around LayerNorm or GELU) it rounds and makes nothing INT8. The output
-    of a product that is INT8 itself may be quantized too, as ONNX Runtime wants it, and so may the
+    Elsewhere (on outputs only, around LayerNorm or GELU) they round values and make nothing INT8. Two other
+    places are allowed: the output of a product that is INT8 itself, as ONNX Runtime needs it, and the
     skipped branch of a residual sum.
     """
     products = {product.node: product for product in graph.products}
@@ -148,15 +160,18 @@ def misplaced(graph: OnnxGraph) -> Iterator[Violation]:
             source and is_integer_operator(source.op) for source in graph.sources(part.node.input(0))
         ):
             continue
-        made_by = _quantized_outputs_of(graph, part, products)
-        skipped = not made_by and any(node.op in _SUMS for node, _ in users)
-        if not skipped and not (made_by and all(map(graph.is_quantized, made_by))):
+        outputs_of = _quantized_outputs_of(graph, part, products)
+        skipped = not outputs_of and any(node.op in _SUMS for node, _ in users)
+        if not skipped and not (outputs_of and all(map(graph.is_quantized, outputs_of))):
             what = ", ".join(dict.fromkeys(node.op for node, _ in users))
             yield Violation(part.node.name, f"it feeds only {what or 'an output'}: no Conv, MatMul or Gemm")
 
 
 def quantized_twice(graph: OnnxGraph) -> Iterator[Violation]:
-    """A tensor is quantized once, whoever reads it; an engine is built, and rounds again for other scales."""
+    """A tensor is quantized once for all its readers.
+
+    TensorRT for RTX builds an engine for several pairs, which rounds once more for each other scale.
+    """
     for name in dict.fromkeys(part.node.input(0) for part in graph.qdq if not part.of_constant):
         quantizers = [node for node, _ in graph.readers(name) if node.op == "QuantizeLinear"]
         for node in quantizers[1:]:
@@ -165,7 +180,7 @@ def quantized_twice(graph: OnnxGraph) -> Iterator[Violation]:
 
 def _behind_transposes(graph: OnnxGraph, tensor: str, axis: int) -> tuple[str, int]:
     """Follow an axis of a tensor back through Identity and Transpose."""
-    while (node := graph.maker(tensor)) and node.op in ("Identity", "Transpose"):
+    while (node := graph.producer(tensor)) and node.op in ("Identity", "Transpose"):
         if node.op == "Transpose":
             shape = graph.shape(node.input(0)) or ()
             axis = node.attributes.get("perm", range(len(shape))[::-1])[axis]
@@ -182,8 +197,8 @@ def _differ(one: QdqNode, other: QdqNode) -> bool:
 def _quantized_outputs_of(graph: OnnxGraph, part: QdqNode, products: dict[Node, Product]) -> list[Product]:
     """Return the products whose output a DequantizeLinear's values were, before they were quantized."""
     quantizers = [node for node in graph.sources(part.node.input(0)) if node and node.op == "QuantizeLinear"]
-    makers = [maker for node in quantizers for maker in graph.sources(node.input(0))]
-    return [products[maker] for maker in makers if maker in products]
+    sources = [source for node in quantizers for source in graph.sources(node.input(0))]
+    return [products[source] for source in sources if source in products]
 
 
 _IN_FLOAT = "leave its input in float, or quantize both its input and its weight"

@@ -1,7 +1,4 @@
-"""Rules for a single Q/DQ node: its types, scales and zero point (QDQ1xx).
-
-The docstrings say what TensorRT for RTX 1.7 did with a graph that breaks the rule.
-"""
+"""Rules for a single Q/DQ node: its types, scales and zero point (QDQ1xx)."""
 
 from __future__ import annotations
 
@@ -20,7 +17,10 @@ _HALF = ("FLOAT16", "BFLOAT16")
 
 
 def asymmetric(graph: OnnxGraph) -> Iterator[Violation]:
-    """Zero points are 0: the parser says "Non-zero zero point is not supported"."""
+    """Zero points are 0.
+
+    The parser refuses others: "Non-zero zero point is not supported".
+    """
     for part in graph.qdq:
         wrong = _nonzero(part.zero_point)
         if part.stored == "INT8" and wrong:
@@ -30,8 +30,8 @@ def asymmetric(graph: OnnxGraph) -> Iterator[Violation]:
 def other_type(graph: OnnxGraph) -> Iterator[Violation]:
     """The quantized type is int8.
 
-    uint8 weights, uint8 with a zero point other than 0, and 16-bit types are refused by the parser,
-    FP8 by the builder for GPUs before Ada.
+    The parser refuses uint8 weights, uint8 with a zero point other than 0, and 16-bit types. The builder
+    refuses FP8 for GPUs older than Ada.
     """
     for part in graph.qdq:
         if part.stored not in (None, "INT8", "INT32") and not _is_taken_for_int8(part):
@@ -39,9 +39,11 @@ def other_type(graph: OnnxGraph) -> Iterator[Violation]:
 
 
 def taken_for_int8(graph: OnnxGraph) -> Iterator[Violation]:
-    """uint8 with zero point 0, or with none at all, is built as int8, so that values above 127 are cut off.
+    """The quantized type is named, and is neither uint8 with zero point 0 nor int4.
 
-    The documentation says that uint8 is refused. 4-bit weights are built too, but not as INT8 weights.
+    A zero point that is left out means uint8. The documentation says that uint8 is refused; TensorRT for
+    RTX builds it as int8, so that values above 127 are cut off. 4-bit weights are built, but do not run as
+    INT8.
     """
     for part in graph.qdq:
         if not _is_taken_for_int8(part):
@@ -57,14 +59,20 @@ def taken_for_int8(graph: OnnxGraph) -> Iterator[Violation]:
 
 
 def int32(graph: OnnxGraph) -> Iterator[Violation]:
-    """A bias stays a float: the parser refuses a DequantizeLinear of int32, as others quantize it."""
+    """A bias stays in float.
+
+    The parser refuses a DequantizeLinear of int32, which other programs use for a bias.
+    """
     for part in graph.qdq:
         if part.stored == "INT32":
             yield Violation(part.node.name, "it dequantizes INT32, as for a bias")
 
 
 def not_positive(graph: OnnxGraph) -> Iterator[Violation]:
-    """Scales are above 0: the parser refuses 0, negative numbers and NaN ("must all be positive")."""
+    """Scales are greater than 0.
+
+    The parser refuses 0, negative numbers and NaN: "must all be positive".
+    """
     for part in graph.qdq:
         if part.scale and part.scale.value is not None:
             wrong = part.scale.value[~(part.scale.value > 0)]
@@ -75,7 +83,10 @@ def not_positive(graph: OnnxGraph) -> Iterator[Violation]:
 
 
 def infinite(graph: OnnxGraph) -> Iterator[Violation]:
-    """Scales are finite: an engine is built with an infinite one, and computes NaN."""
+    """Scales are finite.
+
+    TensorRT for RTX builds an engine with an infinite scale, and the engine computes NaN.
+    """
     for part in graph.qdq:
         if (
             part.scale
@@ -86,15 +97,22 @@ def infinite(graph: OnnxGraph) -> Iterator[Violation]:
 
 
 def computed_scale(graph: OnnxGraph) -> Iterator[Violation]:
-    """Scales are known before the network runs: the parser crashes on one computed from the input."""
+    """Scales are known before the network runs.
+
+    The parser crashes on a scale that is computed from the input.
+    """
     for part in graph.qdq:
-        maker = graph.maker(part.node.input(1))
-        if not graph.is_fixed(part.node.input(1)) and not (maker and maker.op == "DynamicQuantizeLinear"):
+        scale = part.node.input(1)
+        producer = graph.producer(scale)
+        if not graph.is_fixed(scale) and not (producer and producer.op == "DynamicQuantizeLinear"):
             yield Violation(part.node.name, "its scale is computed while the network runs")
 
 
 def scale_count(graph: OnnxGraph) -> Iterator[Violation]:
-    """A weight has one scale, or as many as channels: the parser compares both counts."""
+    """A weight has one scale, or one for each channel.
+
+    The parser refuses other counts.
+    """
     for part in graph.qdq:
         shape = graph.shape(part.node.input(0))
         if not (part.scale and part.of_constant and shape) or len(part.scale.shape) != 1:
@@ -109,7 +127,10 @@ def scale_count(graph: OnnxGraph) -> Iterator[Violation]:
 
 
 def zero_point_count(graph: OnnxGraph) -> Iterator[Violation]:
-    """There are as many zero points as scales: the parser demands "the same volume"."""
+    """There are as many zero points as scales.
+
+    The parser refuses other counts: both must have "the same volume".
+    """
     for part in graph.qdq:
         if part.scale and part.zero_point:
             scales, zero_points = (int(np.prod(entry.shape)) for entry in (part.scale, part.zero_point))
@@ -118,15 +139,22 @@ def zero_point_count(graph: OnnxGraph) -> Iterator[Violation]:
 
 
 def zero_point_type(graph: OnnxGraph) -> Iterator[Violation]:
-    """The zero point has the quantized type: ONNX's checker refuses others, TensorRT for RTX builds."""
+    """The zero point has the quantized type.
+
+    ONNX's checker refuses a file with another type. TensorRT for RTX builds it.
+    """
     for part in graph.qdq:
-        given = graph.type_of(part.node.input(2))
-        if given and part.stored and given != part.stored:
-            yield Violation(part.node.name, f"its zero point is {given}, what it dequantizes {part.stored}")
+        zero_point = graph.type_of(part.node.input(2))
+        if zero_point and part.stored and zero_point != part.stored:
+            message = f"its zero point is {zero_point}, what it dequantizes {part.stored}"
+            yield Violation(part.node.name, message)
 
 
 def blocked(graph: OnnxGraph) -> Iterator[Violation]:
-    """int8 is quantized whole or by channels: the builder refuses blocks of it."""
+    """An int8 tensor has one scale, or one for each channel.
+
+    The builder refuses int8 in blocks with a scale each.
+    """
     for part in graph.qdq:
         size = part.node.attributes.get("block_size")
         if size and part.stored == "INT8":
@@ -136,8 +164,8 @@ def blocked(graph: OnnxGraph) -> Iterator[Violation]:
 def per_channel_activation(graph: OnnxGraph) -> Iterator[Violation]:
     """An activation has one scale, a scalar.
 
-    The documentation says that others are refused. TensorRT for RTX builds them, and then runs the
-    product in float, even for a list of one scale.
+    The documentation says that others are refused. TensorRT for RTX builds them and runs the product in
+    float, even for a list of one scale.
     """
     for part in graph.qdq:
         if part.per_channel and not part.of_constant and part.scale:
@@ -147,9 +175,9 @@ def per_channel_activation(graph: OnnxGraph) -> Iterator[Violation]:
 
 
 def half_scale(graph: OnnxGraph) -> Iterator[Violation]:
-    """float16 scales need opset 19.
+    """A file with float16 scales has opset 19 or later.
 
-    ONNX's checker and ONNX Runtime refuse older files; TensorRT for RTX builds them.
+    ONNX's checker and ONNX Runtime refuse a file of an older opset. TensorRT for RTX builds it.
     """
     if graph.opset is None or graph.opset >= _FP16_SCALES:
         return

@@ -1,4 +1,4 @@
-"""An ONNX graph as the linter walks it: who makes a tensor, who reads it, what is constant."""
+"""An ONNX graph to walk through: which node a tensor is an output of, which read it, what is constant."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class OnnxGraph:
         self.opset = next((use.version for use in model.opset_import if is_onnx_domain(use.domain)), None)
         self.nodes = read_nodes(model.graph.node)
         self.stored = dict(read_constants(model, self.nodes))
-        self._makers = {name: node for node in self.nodes for name in node.outputs if name}
+        self._producers = {name: node for node in self.nodes for name in node.outputs if name}
         self._readers: dict[str, list[tuple[Node, int]]] = {}
         for node in self.nodes:
             for slot, name in enumerate(node.inputs):
@@ -54,20 +54,20 @@ class OnnxGraph:
         """Return ONNX's name of a tensor's type where the graph says it without inference."""
         return self._types.get(tensor)
 
-    def maker(self, tensor: str) -> Node | None:
+    def producer(self, tensor: str) -> Node | None:
         """Return the node a tensor is an output of; None for a graph input or an initializer."""
-        return self._makers.get(tensor)
+        return self._producers.get(tensor)
 
     def readers(self, tensor: str) -> list[tuple[Node, int]]:
         """Return the nodes that read a tensor, each with the slot it is in."""
         return self._readers.get(tensor, [])
 
     def sources(self, tensor: str) -> list[Node | None]:
-        """Return the makers of a tensor's values, seen through `MOVES`."""
+        """Return the nodes that a tensor's values come from, seen through `MOVES`; None for an input."""
         found: list[Node | None] = []
         pending, seen = [tensor], {tensor}
         while pending:
-            node = self.maker(pending.pop())
+            node = self.producer(pending.pop())
             if node is None or node.op not in MOVES:
                 found.append(node)
                 continue
@@ -104,8 +104,8 @@ class OnnxGraph:
     def _known_before_running(self) -> set[str]:
         fixed = set(self.stored)
         for node in self.nodes:
-            given = [name for name in node.inputs if name]
-            if given and fixed.issuperset(given):
+            inputs = [name for name in node.inputs if name]
+            if inputs and fixed.issuperset(inputs):
                 fixed.update(node.outputs)
         return fixed
 

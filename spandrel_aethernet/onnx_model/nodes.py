@@ -24,7 +24,7 @@ class Node:
     op: str
     """Its type, with the domain in front unless it is ONNX's own."""
     name: str
-    """As in the file, or made of its type and first output."""
+    """As in the file; without one there, its type and its first output."""
     inputs: tuple[str, ...]
     """Names of tensors; one that was left out is empty."""
     outputs: tuple[str, ...]
@@ -58,7 +58,7 @@ class Constant:
 
 @dataclass(frozen=True, eq=False)
 class QdqNode:
-    """A QuantizeLinear or DequantizeLinear and what it was given."""
+    """A QuantizeLinear or DequantizeLinear with its type, scale and zero point."""
 
     node: Node
     stored: str | None
