@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..model.network import AetherNet
+from ..progress import SILENT, Progress
+from .turns import take_turns
 
 Forward = Callable[[NDArray[np.float32]], object]
 """Runs a network on N x C x H x W, values 0..1, and returns when the output is there."""
@@ -37,25 +39,20 @@ def time_in_turns(
     sides: Sequence[int],
     *,
     repeats: int = 7,
-    on_pass: Callable[[], object] = lambda: None,
+    progress: Progress = SILENT,
 ) -> list[Timing]:
     """Time networks on the same random images of each side in pixels.
 
-    They take turns, so that what else the machine does weighs on all alike; one pass of each per size is
-    not counted. `on_pass` is called after each pass.
+    They take turns; one pass of each per size is not counted. `progress` begins one step of as many parts as
+    there are passes.
     """
+    progress.begin("passes", len(networks) * len(sides) * (repeats + 1))
     timings: list[Timing] = []
     for side in sides:
         image = np.random.default_rng(0).random((1, channels, side, side), dtype=np.float32)
-        turns: list[list[float]] = []
-        for _ in range(repeats + 1):
-            turns.append([])
-            for network in networks:
-                start = time.perf_counter()
-                network(image)
-                turns[-1].append(time.perf_counter() - start)
-                on_pass()
-        medians = [statistics.median(seconds) for seconds in zip(*turns[1:], strict=True)]
+        passes = [partial(network, image) for network in networks]
+        turns = take_turns(passes, repeats=repeats, warm_up=True, progress=progress)
+        medians = [statistics.median(turn.seconds for turn in own) for own in turns]
         timings.append(Timing(side, medians))
     return timings
 

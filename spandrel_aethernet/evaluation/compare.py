@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AetherError
+from ..errors import ArgumentError, missing_extras
 from ..inference.open import OpenModel
 from ..inference.tiling import choose_tiles, upscale_pixels
+from ..progress import SILENT, Progress
 from .figures import side_by_side
-from .metrics import psnr
+from .metrics import psnr_inside, worst_window
 from .pairs import Pair, PairFiles, read_pair
 from .results import Comparison, ImageResult, ModelResult, WorstCrop
-from .worst import worst_window
+from .turns import Turn, take_turns
 
 BORDER = 2
 """Pixels on each side of an image that PSNR and SSIM against the original leave out."""
@@ -31,37 +32,32 @@ def compare_models(
     files: Sequence[PairFiles],
     *,
     repeats: int = 3,
-    on_pass: Callable[[], object] = lambda: None,
+    progress: Progress = SILENT,
 ) -> Comparison:
     """Upscale every image with every model and measure quality and time.
 
-    The models take turns on each image, so that what else the machine does weighs on all alike. Each
-    runs `repeats` times an image, after one pass on the first that is not counted; `on_pass` is called
-    after each. A time covers the tiles and the conversion to and from integers, not the files. Raises
-    `AetherError` if the models are not of one scale and channel count or scikit-image is not installed,
-    and `ImageError`.
+    The models take turns on each image. Each runs `repeats` times an image, after one pass on the first that
+    is not counted; `progress` begins one step of as many parts. A time covers the tiles and the conversion
+    to and from integers, not the files. Raises `ArgumentError` if the models are not of one scale and channel
+    count, `MissingPackageError` if scikit-image is not installed, and `ImageError`.
     """
     check_alike(models)
     similarity = _structural_similarity()
     scale = models[0].backend.scale
     tile, overlap = min(choose_tiles(model.backend) for model in models)
-
-    def run(model: OpenModel, pair: Pair) -> _Pass:
-        start = time.perf_counter()
-        pixels = upscale_pixels(model.backend, pair.small, tile=tile, overlap=overlap)
-        seconds = time.perf_counter() - start
-        on_pass()
-        return _Pass(pixels.astype(np.uint8, copy=False), seconds)
-
+    progress.begin("comparing", len(models) * (len(files) * repeats + 1))
     results: list[list[ImageResult]] = [[] for _ in models]
     worst: dict[int, WorstCrop] = {}
     for number, pair in enumerate(read_pair(item, scale) for item in files):
-        for model in models if number == 0 else ():
-            run(model, pair)
-        turns = [[run(model, pair) for model in models] for _ in range(repeats)]
-        outputs = [turn.output for turn in turns[0]]
+        passes = [
+            partial(upscale_pixels, model.backend, pair.small, tile=tile, overlap=overlap) for model in models
+        ]
+        turns: list[list[Turn[NDArray[np.uint8]]]] = take_turns(
+            passes, repeats=repeats, warm_up=number == 0, progress=progress
+        )
+        outputs = [own[0].result for own in turns]
         for index, output in enumerate(outputs):
-            seconds = statistics.median(turn[index].seconds for turn in turns)
+            seconds = statistics.median(turn.seconds for turn in turns[index])
             results[index].append(_measured(pair, output, outputs[0], seconds, similarity))
             names = models[0].path.name, models[index].path.name
             crop = _worst_crop(pair, output, outputs[0] if index else None, names)
@@ -74,13 +70,13 @@ def compare_models(
 
 
 def check_alike(models: Sequence[OpenModel]) -> None:
-    """Raise `AetherError` if the models are not all of one scale and channel count."""
+    """Raise `ArgumentError` if the models are not all of one scale and channel count."""
     first = models[0]
     for model in models[1:]:
         for what in ("scale", "channels"):
             expected, found = getattr(first.backend, what), getattr(model.backend, what)
             if found != expected:
-                raise AetherError(
+                raise ArgumentError(
                     f"{model.path} has {what} {found} and {first.path} {expected}: "
                     "only models of one scale and one channel count can be compared"
                 )
@@ -94,11 +90,6 @@ def worst_picture(comparison: Comparison) -> NDArray[np.uint8]:
     """
     rows = [side_by_side(result.worst.panels, zoom=ZOOM) for result in comparison.models]
     return np.concatenate(rows, axis=0)
-
-
-class _Pass(NamedTuple):
-    output: NDArray[np.uint8]
-    seconds: float
 
 
 def _measured(
@@ -121,9 +112,9 @@ def _measured(
     )
     return ImageResult(
         image=pair.name,
-        psnr=psnr(output, pair.original, border=BORDER),
+        psnr=psnr_inside(output, pair.original, border=BORDER),
         ssim=float(ssim),
-        difference_psnr=psnr(output, first, border=0),
+        difference_psnr=psnr_inside(output, first, border=0),
         largest_difference=int(np.abs(output.astype(np.int16) - first).max()),
         seconds=seconds,
     )
@@ -156,11 +147,7 @@ def _label(text: str) -> str:
 
 
 def _structural_similarity() -> Callable[..., float]:
-    try:
+    with missing_extras():
         from skimage import metrics
-    except ImportError as error:
-        raise AetherError(
-            'comparing models needs scikit-image: pip install "spandrel-aethernet[compare]"'
-        ) from error
     library: Any = metrics
     return library.structural_similarity

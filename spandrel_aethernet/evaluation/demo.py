@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +15,14 @@ from ..data import DEMO_MODEL, half_size, original
 from ..errors import AetherError
 from ..files import check_target
 from ..images.files import Picture, read_picture, write_picture
+from ..inference.jobs import Job
 from ..inference.pytorch import PyTorchBackend
-from ..inference.upscale import Job, upscale_file
+from ..inference.upscale import upscale_file
 from ..model.arch import install
 from ..model.network import AetherNet
+from ..progress import SILENT, Progress
 from .figures import side_by_side
-from .metrics import psnr
+from .metrics import psnr_inside
 
 PHOTOGRAPH = "astronaut"
 CROP = (slice(360, 460), slice(150, 270))
@@ -61,18 +62,17 @@ def run_demo(
     folder: Path,
     *,
     force: bool = False,
-    on_start: Callable[[int], object] = lambda _tiles: None,
-    on_tile: Callable[[], object] = lambda: None,
+    progress: Progress = SILENT,
 ) -> DemoResult:
     """Upscale the bundled half-size photograph into `folder` and compare. Raises `OutputError`."""
     comparison = folder / f"{PHOTOGRAPH}_comparison.png"
     check_target(comparison, force=force)
     backend = PyTorchBackend(descriptor.model, torch.device("cpu"), torch.float32)
     job = Job(half_size(PHOTOGRAPH), folder / f"{PHOTOGRAPH}_{descriptor.scale}x.png")
-    upscaled = upscale_file(job, backend, force=force, on_start=on_start, on_tile=on_tile).pixels
+    upscaled = upscale_file(job, backend, force=force, progress=progress).pixels
     truth = _photograph(original(PHOTOGRAPH))
     enlarged = bicubic(_photograph(job.source), descriptor.scale)
-    scores = psnr(enlarged, truth), psnr(upscaled, truth)
+    scores = psnr_inside(enlarged, truth), psnr_inside(upscaled, truth)
     panels = [
         (f"bicubic {scores[0]:.2f} dB", enlarged[CROP]),
         (f"AetherNet {scores[1]:.2f} dB", upscaled.astype(np.uint8)[CROP]),

@@ -37,11 +37,11 @@ class Pair:
 def find_pairs(folder: Path) -> list[PairFiles]:
     """Return every image at and below a folder as an original, in order of their paths.
 
-    `NAME_lr` is no original but the small image of the `NAME_hr` beside it. Raises `ImageError` for
-    what is no folder or holds no image.
+    `NAME_lr` is not an original but the small image of the `NAME_hr` beside it. Raises `ImageError` for
+    what is not a folder, or holds no image.
     """
     if not folder.is_dir():
-        raise ImageError(f"{folder} is {'no folder' if folder.exists() else 'not there'}")
+        raise ImageError(f"{folder} is {'not a folder' if folder.exists() else 'not there'}")
     images = sorted(path for path in folder.rglob("*") if path.is_file() and format_of(path))
     named: dict[Path | None, Path] = {path.with_suffix(""): path for path in images}
     pairs = [

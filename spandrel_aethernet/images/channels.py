@@ -38,7 +38,7 @@ def feed_for(image_channels: int, network_channels: int) -> Feed:
 
 def to_network(pixels: NDArray[Sample], feed: Feed) -> NDArray[np.float32]:
     """Turn H x W x C integers of any range, or floats of 0..1, into N x K x H x W float32 of 0..1."""
-    planes = np.moveaxis(pixels, 2, 0).astype(np.float32) / np.float32(_white(pixels.dtype))
+    planes = np.moveaxis(pixels, 2, 0).astype(np.float32) / np.float32(white(pixels.dtype))
     opaque = np.ones_like(planes[0])
     return np.stack([np.stack([opaque if c is None else planes[c] for c in channels]) for channels in feed])
 
@@ -54,9 +54,9 @@ def from_network(output: NDArray[np.float32], feed: Feed, dtype: np.dtype[Sample
     clamped = np.clip(np.stack(planes, axis=2), 0, 1)
     if dtype.kind == "f":
         return clamped.astype(dtype)
-    return np.rint(clamped * _white(dtype)).astype(dtype)
+    return np.rint(clamped * white(dtype)).astype(dtype)
 
 
-def _white(dtype: np.dtype[Any]) -> int:
+def white(dtype: np.dtype[Any]) -> int:
     """Return the value that stands for 1."""
     return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import AetherError, OnnxError
+from ..errors import AetherError, Hint, OnnxError
+from ..shapes import shape_text
 from .onnx_session import open_session, reason
-from .padding import Accepted, Batch, Limits, run_padded, times
+from .padding import Accepted, Batch, Limits, run_padded
 
 _DTYPES: Mapping[str, type[np.floating]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _PROBE_SIZE = (64, 48)
@@ -31,8 +32,8 @@ class OnnxBackend:
     def __init__(self, path: Path, *, provider: str = "auto") -> None:
         """Load a file (see `open_session`) and run it once.
 
-        Raises `OnnxError` for a file that cannot be loaded or is no super-resolution network, and
-        `AetherError` for a provider that is not there.
+        Raises `OnnxError` for a file that cannot be loaded or is not a super-resolution network,
+        `ArgumentError` for a provider that is not there, and `MissingPackageError` without ONNX Runtime.
         """
         self.path = path
         self._session = open_session(path, provider)
@@ -68,9 +69,9 @@ class OnnxBackend:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
             raise self._not_super_resolution(f"it has {len(inputs)} inputs and {len(outputs)} outputs")
-        for end in (inputs[0], outputs[0]):
-            if end.type not in _DTYPES:
-                raise self._not_super_resolution(f"{end.name} is {end.type}, not float32 or float16")
+        for tensor in (inputs[0], outputs[0]):
+            if tensor.type not in _DTYPES:
+                raise self._not_super_resolution(f"{tensor.name} is {tensor.type}, not float32 or float16")
         shape: list[Any] = inputs[0].shape
         if len(shape) != 4:
             raise self._not_super_resolution(f"{inputs[0].name} has {len(shape)} dimensions, not 4")
@@ -78,29 +79,27 @@ class OnnxBackend:
 
     def _measured_scale(self) -> int:
         axes = self.accepted.height, self.accepted.width
-        size = tuple(axis.maximum or side for axis, side in zip(axes, _PROBE_SIZE, strict=True))
-        fed = (self.accepted.batch.minimum, self.channels, *size)
-        made = self._run(np.full(fed, 0.5, np.float32)).shape
-        story = f"it makes {times(made)} of {times(fed)}"
-        if len(made) != 4 or made[:2] != fed[:2]:
-            raise self._not_super_resolution(story)
-        scale = made[2] // size[0]
-        if scale < 1 or made[2:] != tuple(side * scale for side in size):
-            raise self._not_super_resolution(story)
+        size = tuple(axis.max or side for axis, side in zip(axes, _PROBE_SIZE, strict=True))
+        shape = (self.accepted.batch.min, self.channels, *size)
+        output = self._run(np.full(shape, 0.5, np.float32)).shape
+        scale = output[2] // size[0] if len(output) == 4 else 0
+        if scale < 1 or output != (*shape[:2], *(side * scale for side in size)):
+            raise self._not_super_resolution(f"it makes {shape_text(output)} of {shape_text(shape)}")
         return scale
 
     def _run(self, batch: Batch) -> Batch:
         try:
             (output,) = self._session.run([self._output], {self._input: batch.astype(self.dtype, copy=False)})
         except Exception as error:  # its errors share no other base
-            size = times(batch.shape[2:])
+            size = shape_text(batch.shape[2:])
             if "alloc" in str(error):
-                raise AetherError(f"not enough memory for a tile of {size}: give a smaller --tile") from error
+                hint = Hint("give a smaller {tile}")
+                raise AetherError(f"not enough memory for a tile of {size}", hint) from error
             raise OnnxError(f"{self.path} fails on a tile of {size}: {reason(error)}") from error
         return output.astype(np.float32, copy=False)
 
     def _not_super_resolution(self, why: str) -> OnnxError:
-        return self._error(f"is no super-resolution network: {why}")
+        return self._error(f"is not a super-resolution network: {why}")
 
-    def _error(self, why: str) -> OnnxError:
-        return OnnxError(f"{self.path} {why}")
+    def _error(self, why: str, hint: Hint | None = None) -> OnnxError:
+        return OnnxError(f"{self.path} {why}", hint)

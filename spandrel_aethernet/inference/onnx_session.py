@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..errors import AetherError, OnnxError
+from ..errors import ArgumentError, OnnxError, missing_extras
 from ..onnx_model.read import read_model
 
 _CPU = "CPUExecutionProvider"
@@ -22,17 +22,13 @@ def open_session(path: Path, provider: str = "auto") -> Any:
     """Return an `onnxruntime.InferenceSession` for a file and the data it keeps beside itself.
 
     `provider` is `auto` (CUDA where it works, else CPU), `cpu`, `cuda`, `dml`, `coreml` … or the exact
-    name of a provider. Raises `OnnxError` for a file that cannot be read or loaded, `AetherError` for a
-    provider that is not there or if ONNX Runtime is not installed.
+    name of a provider. Raises `OnnxError` for a file that cannot be read or loaded, `ArgumentError` for a
+    provider that is not there, and `MissingPackageError` if ONNX or ONNX Runtime is not installed.
     """
-    try:
+    with missing_extras():
         import onnxruntime
 
         read_model(path)  # says more of what is wrong with a file, and looks where its data lies
-    except ImportError as error:
-        raise AetherError(
-            'running ONNX files needs ONNX Runtime: pip install "spandrel-aethernet[onnx]"'
-        ) from error
     library: Any = onnxruntime
     providers = choose_providers(provider, library.get_available_providers())
     options = library.SessionOptions()
@@ -57,21 +53,21 @@ def open_session(path: Path, provider: str = "auto") -> Any:
         name = f"ONNX Runtime {library.__version__}"
         raise OnnxError(f"{path} cannot be loaded by {name}: {reason(error)}") from error
     if provider != "auto" and session.get_providers()[0] != providers[0]:
-        raise AetherError(f"provider {provider} cannot be used here (its libraries do not load): try cpu")
+        raise ArgumentError(f"provider {provider} cannot be used here (its libraries do not load): try cpu")
     return session
 
 
 def choose_providers(name: str, available: list[str]) -> list[str]:
     """Turn `auto`, a short or an exact provider name into names for ONNX Runtime, the CPU's last.
 
-    Raises `AetherError` if it is not one of those `available`.
+    Raises `ArgumentError` if it is not one of those `available`.
     """
     if name == "auto":
         return [_CUDA, _CPU] if _CUDA in available else [_CPU]
     for candidate in available:
         if name.lower() in (candidate.lower(), candidate.lower().removesuffix("executionprovider")):
             return list(dict.fromkeys([candidate, _CPU]))
-    raise AetherError(f"provider {name} is not in this ONNX Runtime: it has {', '.join(available)}")
+    raise ArgumentError(f"provider {name} is not in this ONNX Runtime: it has {', '.join(available)}")
 
 
 def reason(error: Exception) -> str:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 from .. import engines
-from ..errors import AetherError, CheckpointError
-from ..model.checkpoint import Weights
+from ..errors import ArgumentError, CheckpointError, Hint, check_choice
+from ..model.checkpoint import WEIGHTS, Weights
 from ..model.io import SUFFIXES, load_model
 from .backend import Backend
 from .onnx import OnnxBackend
-from .pytorch import PyTorchBackend, choose_device, choose_dtype
+from .pytorch import DTYPES, PyTorchBackend, choose_device, choose_dtype
 from .tensorrt.backend import TensorRTBackend
 from .tensorrt.load import require_gpu
 
@@ -61,9 +61,11 @@ def open_model(
 
     `backend` is one of `BACKENDS`. `device` (see `choose_device`, `choose_gpu`) is for checkpoints and
     engines, `dtype` (see `choose_dtype`) and `weights` are for checkpoints, `provider` (see
-    `open_session`) is for ONNX files. Raises `AetherError` where they do not go together, and
+    `open_session`) is for ONNX files. Raises `ArgumentError` for a wrong value, or one for other files, and
     `CheckpointError`, `OnnxError` or `EngineError` for a file that cannot be loaded.
     """
+    check_choice("dtype", dtype, DTYPES)
+    check_choice("weights", weights, WEIGHTS)
     kind = backend_for(path, backend)
     options = {"device": device, "dtype": dtype, "weights": weights, "provider": provider}
     _check_options(path, kind, options)
@@ -82,9 +84,9 @@ def open_model(
 
 
 def open_each(paths: Sequence[Path], *, device: str, provider: str = "auto") -> list[OpenModel]:
-    """Load files of any kinds, `device` and `provider` each for those it is for.
+    """Load files of any kinds; `device` is for checkpoints and engines, `provider` for ONNX files.
 
-    Engines run on a GPU whatever the device. Raises `AetherError` as `check_can_run` and `open_model` do.
+    Engines run on a GPU whatever the device. Raises errors as `check_can_run` and `open_model` do.
     """
     check_can_run(paths)
     gpu = device if device.startswith("cuda") else "auto"
@@ -98,7 +100,10 @@ def open_each(paths: Sequence[Path], *, device: str, provider: str = "auto") -> 
 
 
 def check_can_run(paths: Iterable[Path], backend: str = "auto") -> None:
-    """Raise `AetherError` for the first file that no backend runs, or none on this machine; reads nothing."""
+    """Raise an error for the first file that no backend runs, or none on this machine; reads nothing.
+
+    That is `EngineError` for an engine where there is no GPU, else what `backend_for` raises.
+    """
     for path in paths:
         if backend_for(path, backend) == "tensorrt":
             require_gpu(path)
@@ -107,15 +112,18 @@ def check_can_run(paths: Iterable[Path], backend: str = "auto") -> None:
 def backend_for(path: Path, backend: str = "auto") -> BackendName:
     """Return what runs a file, by its suffix.
 
-    Raises `AetherError` if `backend` is another one, and `CheckpointError` for any other suffix.
+    Raises `ArgumentError` if `backend` runs other files or is not one of `BACKENDS`, and
+    `CheckpointError` for any other suffix.
     """
+    check_choice("backend", backend, BACKENDS)
     suffix = path.suffix.lower()
     for name, suffixes in _SUFFIXES.items():
         if backend in ("auto", name) and suffix in suffixes:
             return name
         if backend == name:
-            raise AetherError(
-                f"--backend {name} runs {', '.join(suffixes)} files, and {path} is not named so"
+            raise ArgumentError(
+                f"{path} is not named like a file that {name} runs, which are {', '.join(suffixes)}",
+                Hint("leave {backend} out", backend=name),
             )
     known = ", ".join(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
     kinds = "a checkpoint, an ONNX file or an engine"
@@ -123,9 +131,10 @@ def backend_for(path: Path, backend: str = "auto") -> BackendName:
 
 
 def _check_options(path: Path, kind: BackendName, options: Mapping[str, str]) -> None:
-    """Raise `AetherError` for the first option that was given and is not for this kind of file."""
+    """Raise `ArgumentError` for the first option that has a value and is for other files."""
     for option, value in options.items():
         default, kinds = _OPTIONS[option]
         if value != default and kind not in kinds:
             meant = " and ".join(_KINDS[one] for one in kinds)
-            raise AetherError(f"--{option} {value} is for {meant}, and {path} is none: leave it out")
+            hint = Hint(f"leave {{{option}}} out", **{option: value})
+            raise ArgumentError(f"{path} is run by {kind}, and {option} is for {meant}", hint)

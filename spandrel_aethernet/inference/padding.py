@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AetherError
+from ..errors import AetherError, Hint
+from ..shapes import shape_text
 
 Batch = NDArray[np.float32]
 
@@ -17,8 +18,8 @@ Batch = NDArray[np.float32]
 class Limits:
     """The smallest and the largest size of one axis; None is no limit."""
 
-    minimum: int = 1
-    maximum: int | None = None
+    min: int = 1
+    max: int | None = None
 
     @classmethod
     def only(cls, size: int | None) -> Limits:
@@ -28,7 +29,7 @@ class Limits:
     @property
     def fixed(self) -> bool:
         """Whether it takes one size alone."""
-        return self.minimum == self.maximum
+        return self.min == self.max
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,16 @@ class Accepted:
     @property
     def largest_tile(self) -> int | None:
         """The side of the largest square it takes, None for any."""
-        return min((axis.maximum for axis in (self.height, self.width) if axis.maximum), default=None)
+        return min((axis.max for axis in (self.height, self.width) if axis.max), default=None)
 
     def __str__(self) -> str:
         axes = self.height, self.width
         if all(axis == Limits() for axis in axes):
             return "any size"
-        largest = times(axis.maximum for axis in axes)
+        largest = shape_text(axis.max for axis in axes)
         if all(axis.fixed or axis == Limits() for axis in axes):
             return f"{largest} only"
-        return f"{times(axis.minimum for axis in axes)} to {largest}"
+        return f"{shape_text(axis.min for axis in axes)} to {largest}"
 
 
 def run_padded(
@@ -60,7 +61,7 @@ def run_padded(
     accepted: Accepted,
     *,
     scale: int,
-    refuse: Callable[[str], AetherError],
+    refuse: Callable[[str, Hint | None], AetherError],
 ) -> Batch:
     """Upscale N x C x H x W by `run`, which takes what is `accepted`, to N x C x H·scale x W·scale.
 
@@ -70,11 +71,12 @@ def run_padded(
     """
     count, _, height, width = batch.shape
     if any(
-        axis.maximum is not None and side > axis.maximum
+        axis.max is not None and side > axis.max
         for side, axis in ((height, accepted.height), (width, accepted.width))
     ):
-        raise refuse(f"takes {accepted} and was given {height}×{width}: give --tile {accepted.largest_tile}")
-    step = accepted.batch.maximum or count
+        hint = Hint("give {tile}", tile=accepted.largest_tile)
+        raise refuse(f"takes {accepted} and was given {height}×{width}", hint)
+    step = accepted.batch.max or count
     parts: list[Batch] = []
     for start in range(0, count, step):
         part = batch[start : start + step]
@@ -82,17 +84,13 @@ def run_padded(
         output = run(padded)
         expected = (*padded.shape[:2], *(side * scale for side in padded.shape[2:]))
         if output.shape != expected:
-            raise refuse(f"made {times(output.shape)} of {times(padded.shape)}: expected {times(expected)}")
+            shapes = [shape_text(shape) for shape in (output.shape, padded.shape, expected)]
+            raise refuse("made {} of {}: expected {}".format(*shapes), None)
         parts.append(output[: len(part), :, : height * scale, : width * scale])
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def times(shape: Iterable[int | None]) -> str:
-    """Write a shape for a person to read."""
-    return "×".join(str(side or "any") for side in shape)
-
-
 def _padded(batch: Batch, accepted: Accepted) -> Batch:
-    least = accepted.batch.minimum, 1, accepted.height.minimum, accepted.width.minimum
+    least = accepted.batch.min, 1, accepted.height.min, accepted.width.min
     missing = [(0, max(size - side, 0)) for size, side in zip(least, batch.shape, strict=True)]
     return np.pad(batch, missing, mode="edge") if any(after for _, after in missing) else batch

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import AetherError
+from ..errors import AetherError, ArgumentError, Hint, check_choice
 from ..model.network import HEAD_WIDTH, AetherNet
+from ..shapes import shape_text
 
+DTYPES = ("auto", "float32", "float16", "bfloat16")
 _HOST_BUDGET = 2**29
 """Bytes of activations on the CPU, where larger tiles are no faster."""
 _TILE_SIDES = (128, 2048)
@@ -36,8 +38,8 @@ class PyTorchBackend:
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise
-            size = "×".join(map(str, batch.shape[2:]))
-            raise AetherError(f"not enough memory for a tile of {size}: give a smaller --tile") from error
+            size, hint = shape_text(batch.shape[2:]), Hint("give a smaller {tile}")
+            raise AetherError(f"not enough memory for a tile of {size}", hint) from error
 
     def auto_tile(self) -> int:
         """Return a tile side whose activations take about 512 MiB, or half of what the GPU has free."""
@@ -49,7 +51,7 @@ class PyTorchBackend:
 
 
 def choose_device(name: str) -> torch.device:
-    """Turn `auto`, `cpu`, `cuda:1`, `mps` … into a device. Raises `AetherError` if it is not there."""
+    """Turn `auto`, `cpu`, `cuda:1`, `mps` … into a device. Raises `ArgumentError` if it is not there."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -57,12 +59,16 @@ def choose_device(name: str) -> torch.device:
         torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0]
-        raise AetherError(f"device {name} cannot be used here ({reason}): try cpu") from error
+        raise ArgumentError(f"device {name} cannot be used here ({reason}): try cpu") from error
     return device
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Turn `auto`, `float32`, `float16` or `bfloat16` into a dtype: auto is float16 on CUDA, else float32."""
+    """Turn a name into a dtype: `auto` is float16 on CUDA, else float32.
+
+    Raises `ArgumentError` for a name that is not one of `DTYPES`.
+    """
+    check_choice("dtype", name, DTYPES)
     if name == "auto":
         name = "float16" if device.type == "cuda" else "float32"
     return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[name]

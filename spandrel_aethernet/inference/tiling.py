@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..errors import AetherError, ImageError
-from ..images.channels import feed_for, from_network, to_network
-from ..images.files import Pixels
+from ..errors import AetherError, Hint, ImageError
+from ..images.channels import feed_for, from_network, to_network, white
+from ..progress import SILENT, Progress
 from .backend import Backend
 
+Sample = TypeVar("Sample", bound=np.uint8 | np.uint16 | np.float32)
+
 DEFAULT_OVERLAP = 32
-"""Pixels of context around what is kept of a tile; from `AetherNet.receptive_radius` on, tiles are exact."""
+"""Pixels of context around what is kept of a tile; from the receptive-field radius on, tiles are exact."""
 _BATCH_BUDGET = 2**28
 """Bytes of float32 output up to which tiles are gathered for one call of a backend."""
 
@@ -22,8 +25,8 @@ _BATCH_BUDGET = 2**28
 def choose_tiles(backend: Backend, tile: int | None = None, overlap: int | None = None) -> tuple[int, int]:
     """Return the side of the tiles and their overlap; what is None is chosen for the backend.
 
-    The usual overlap is for tiles that keep 16 pixels or more of their side; of a smaller one, as a network
-    for small images only demands it, it is a quarter.
+    `DEFAULT_OVERLAP` is for tiles that keep 16 pixels or more of their side; of a smaller one, as a network
+    for small images only demands it, the overlap is a quarter.
     """
     if overlap is not None:
         return tile or max(backend.auto_tile(), 2 * overlap + 16), overlap
@@ -47,13 +50,12 @@ def spans(length: int, tile: int, overlap: int) -> list[Span]:
     """
     if length <= tile:
         return [Span(0, length, 0, length)]
-    step = tile - 2 * overlap
-    starts = [*range(0, length - tile, step), length - tile]
+    starts = [*range(0, length - tile, tile - 2 * overlap), length - tile]
     cuts = [0, *((first + tile + second) // 2 for first, second in pairwise(starts)), length]
     return [Span(s, s + tile, *kept) for s, kept in zip(starts, pairwise(cuts), strict=True)]
 
 
-def tile_count(pixels: Pixels, tile: int, overlap: int) -> int:
+def tile_count(pixels: NDArray[Any], tile: int, overlap: int) -> int:
     """How many tiles `upscale_pixels` will run."""
     height, width = pixels.shape[:2]
     return len(spans(height, tile, overlap)) * len(spans(width, tile, overlap))
@@ -61,18 +63,18 @@ def tile_count(pixels: Pixels, tile: int, overlap: int) -> int:
 
 def upscale_pixels(
     backend: Backend,
-    pixels: Pixels,
+    pixels: NDArray[Sample],
     *,
     tile: int,
     overlap: int = DEFAULT_OVERLAP,
-    on_tile: Callable[[], object] = lambda: None,
-) -> Pixels:
-    """Upscale H x W x C integers to H·scale x W·scale x C of the same dtype.
+    progress: Progress = SILENT,
+) -> NDArray[Sample]:
+    """Upscale H x W x C (uint8, uint16, or float32 of 0..1) to H·scale x W·scale x C of that dtype, clamped.
 
     `tile` is the side of what the network sees at once, `overlap` how much of it on each side is
-    context only; `on_tile` is called after each tile. Tiles, all of one size, go to the backend up to
+    context only; `progress` advances by one for each tile. Tiles, all of one size, go to the backend up to
     `max_batch` at once, as far as their output takes no more than 256 MiB. Memory grows with the tile
-    and with the size of input and output as integers, nothing else. An alpha channel that is opaque all
+    and with the size of input and output, nothing else. An alpha channel that is opaque all
     over stays so without a pass through the network. Raises `ImageError` if no tile fits the overlap,
     and `AetherError` if the network's output is not finite.
     """
@@ -81,26 +83,26 @@ def upscale_pixels(
             f"a tile of {tile} leaves nothing between overlaps of {overlap}: give more than {2 * overlap}"
         )
     height, width, channels = pixels.shape
-    scale, top = backend.scale, np.iinfo(pixels.dtype).max
+    scale, top = backend.scale, white(pixels.dtype)
     has_alpha = channels in (2, 4) and channels != backend.channels
     opaque = has_alpha and bool((pixels[:, :, -1] == top).all())
     fed = channels - 1 if opaque else channels
     feed = feed_for(fed, backend.channels)
-    output: Pixels = np.full((height * scale, width * scale, channels), top, pixels.dtype)
+    output = np.full((height * scale, width * scale, channels), top, pixels.dtype)
     grid = _grid(height, width, tile, overlap)
     at_once = _tiles_at_once(backend, (len(feed), min(tile, height), min(tile, width)))
     while places := list(islice(grid, at_once)):
         values = backend(np.concatenate([to_network(_window(pixels, place, fed), feed) for place in places]))
         if not np.isfinite(values).all():
             raise AetherError(
-                "the network's output is not finite: if it ran in float16, take an fp32 file, or for a "
-                "checkpoint --dtype float32"
+                "the network's output is not finite",
+                Hint("if it ran in float16, take an fp32 file, or for a checkpoint {dtype}", dtype="float32"),
             )
-        for (rows, columns), made in zip(places, np.split(values, len(places)), strict=True):
-            result = from_network(made, feed, pixels.dtype)
+        for (rows, columns), output_tile in zip(places, np.split(values, len(places)), strict=True):
+            result = from_network(output_tile, feed, pixels.dtype)
             kept = result[_inside(rows, scale), _inside(columns, scale)]
             output[_kept(rows, scale), _kept(columns, scale), :fed] = kept
-            on_tile()
+            progress.advance()
     return output
 
 
@@ -117,7 +119,7 @@ def _grid(height: int, width: int, tile: int, overlap: int) -> Iterator[tuple[Sp
             yield rows, columns
 
 
-def _window(pixels: Pixels, place: tuple[Span, Span], channels: int) -> Pixels:
+def _window(pixels: NDArray[Sample], place: tuple[Span, Span], channels: int) -> NDArray[Sample]:
     rows, columns = place
     return pixels[rows.start : rows.stop, columns.start : columns.stop, :channels]
 

@@ -1,51 +1,65 @@
-"""Upscaling image files: which file becomes which, and one file from reading to writing."""
+"""Upscaling an image in memory, or one file from reading to writing."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from ..errors import AetherError, ImageError, OutputError
+import numpy as np
+from numpy.typing import NDArray
+from spandrel import ImageModelDescriptor
+
+from ..errors import AetherError, ArgumentError, ImageError, OutputError
 from ..files import check_target
-from ..images.files import Picture, check_holds, format_of, read_picture, write_picture
+from ..images.files import Picture, check_holds, read_picture, write_picture
+from ..model.network import AetherNet
+from ..progress import SILENT, Progress
+from ..shapes import shape_text
 from .backend import Backend
-from .tiling import choose_tiles, tile_count, upscale_pixels
+from .jobs import Job
+from .open import open_model
+from .pytorch import PyTorchBackend, choose_device, choose_dtype
+from .tiling import Sample, choose_tiles, tile_count, upscale_pixels
+
+_DTYPES = ("uint8", "uint16", "float32")
 
 
-class Job(NamedTuple):
-    """One image file and the file it becomes."""
+def upscale(
+    image: NDArray[Sample],
+    model: str | Path | AetherNet | ImageModelDescriptor[Any] | Backend,
+    *,
+    tile: int | None = None,
+    overlap: int | None = None,
+    device: str = "auto",
+    progress: Progress = SILENT,
+) -> NDArray[Sample]:
+    """Return an image enlarged by a model: H x W x C or H x W, uint8, uint16, or float32 with values 0..1.
 
-    source: Path
-    target: Path
+        model = spandrel_aethernet.load_model("aether_small_2x.pth")
+        larger = spandrel_aethernet.upscale(image, model)
 
+    The result has the dtype and the axes of `image`, which stays as it is, and values clamped to the dtype's
+    range. C is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha). `model` is a network or a descriptor,
+    the path of a checkpoint, an ONNX file or an engine, or a backend that `open_model` gave: for many
+    images give that, since the others are made ready anew each time. `device` (`auto`, `cpu`, `cuda:1`,
+    `mps` …) is for all but a backend and ONNX files; float16 is taken on CUDA, float32 elsewhere. `tile` and
+    `overlap` are in input pixels and chosen by default; see `choose_tiles`.
 
-def plan_jobs(inputs: Sequence[Path], output: Path, *, format_name: str | None = None) -> list[Job]:
-    """Pair every input file, and every image of every input folder and below, with its target.
-
-    A single input file goes to `output` itself if that has a suffix and is no folder; everything else
-    goes into the folder `output` under its own name (and its own sub-folder), as `format_name` (a key
-    of `FORMATS`, default png); the second of `a.jpg` and `a.png` becomes `a.png.png`. What is not there
-    or cannot be read becomes a job that fails when its turn comes. Raises `OutputError` if two inputs
-    would become the same file.
+    Raises `ArgumentError` for an image of another shape or dtype or a wrong device, `ImageError` for an
+    image that does not fit the model or a tile that does not fit the overlap, `AetherError` if the memory
+    is not enough or the output not finite, and for a path what `open_model` raises.
     """
-    if len(inputs) == 1 and not inputs[0].is_dir() and output.suffix and not output.is_dir():
-        if format_name not in (None, format_of(output)):
-            raise OutputError(f"{output} does not go with the format {format_name}: leave one of them out")
-        return [Job(inputs[0], output)]
-    sources: dict[Path, Path] = {}
-    for item in inputs:
-        for source in _images_in(item, besides=output):
-            inside = source.relative_to(item) if source != item else Path(item.resolve().name)
-            target = (output / inside).with_suffix(f".{format_name or 'png'}")
-            other = sources.setdefault(target, source)
-            if other.suffix != source.suffix:
-                target = target.with_name(f"{inside.name}{target.suffix}")
-                other = sources.setdefault(target, source)
-            if other.resolve() != source.resolve():
-                raise OutputError(f"{other} and {source} would both become {target}: rename one of them")
-    return [Job(source, target) for target, source in sources.items()]
+    if image.dtype.name not in _DTYPES or image.ndim not in (2, 3) or not image.size:
+        raise ArgumentError(
+            f"the image is {shape_text(image.shape)} of {image.dtype}: expected height×width or "
+            f"height×width×channels of {', '.join(_DTYPES)}"
+        )
+    backend = _as_backend(model, device)
+    pixels = image[:, :, np.newaxis] if image.ndim == 2 else image
+    side, overlap = choose_tiles(backend, tile, overlap)
+    progress.begin("upscaling", tile_count(pixels, side, overlap))
+    output = upscale_pixels(backend, pixels, tile=side, overlap=overlap, progress=progress)
+    return output[:, :, 0] if image.ndim == 2 else output
 
 
 def upscale_file(
@@ -55,14 +69,13 @@ def upscale_file(
     tile: int | None = None,
     overlap: int | None = None,
     force: bool = False,
-    on_start: Callable[[int], object] = lambda _tiles: None,
-    on_tile: Callable[[], object] = lambda: None,
+    progress: Progress = SILENT,
 ) -> Picture:
     """Upscale one file and return what was written.
 
     Depth, grey or colour, alpha, EXIF (of a TIFF only its orientation) and ICC profile are the source's.
-    `tile` and `overlap` are in input pixels; see `choose_tiles` for None. `on_start` is given the
-    number of tiles, `on_tile` is called after each. Raises `ImageError` or `OutputError`; then
+    `tile` and `overlap` are in input pixels; see `choose_tiles` for None. `progress` begins one step, called
+    as the source is, of as many parts as there are tiles. Raises `ImageError` or `OutputError`; then
     nothing is written, and what can be known before the network runs is raised before.
     """
     check_target(job.target, force=force)
@@ -71,29 +84,23 @@ def upscale_file(
     picture = read_picture(job.source)
     check_holds(job.target, picture, scale=backend.scale)
     side, overlap = choose_tiles(backend, tile, overlap)
-    on_start(tile_count(picture.pixels, side, overlap))
+    progress.begin(job.source.name, tile_count(picture.pixels, side, overlap))
     try:
-        pixels = upscale_pixels(backend, picture.pixels, tile=side, overlap=overlap, on_tile=on_tile)
+        pixels = upscale_pixels(backend, picture.pixels, tile=side, overlap=overlap, progress=progress)
     except AetherError as error:
-        raise ImageError(f"{job.source}: {error}") from error
-    result = Picture(pixels, picture.carried)
+        raise ImageError(f"{job.source}: {error.message.sentence}", error.message.hint) from error
+    result = Picture(pixels, picture.metadata)
     write_picture(result, job.target, force=force)
     return result
 
 
-def _images_in(item: Path, *, besides: Path) -> list[Path]:
-    """Return the images at and below a folder in order, or the item itself if there are none.
-
-    Folders that cannot be looked into are among them.
-    """
-    besides = besides.resolve()
-    found: list[Path] = []
-
-    def unreadable(error: OSError) -> None:
-        found.append(Path(error.filename))
-
-    for folder, subfolders, names in os.walk(item, onerror=unreadable):
-        here = Path(folder)
-        subfolders[:] = [name for name in subfolders if (here / name).resolve() != besides]
-        found += [here / name for name in names if format_of(here / name)]
-    return sorted(found) or [item]
+def _as_backend(model: str | Path | AetherNet | ImageModelDescriptor[Any] | Backend, device: str) -> Backend:
+    if isinstance(model, str | Path):
+        return open_model(Path(model), device=device).backend
+    if not isinstance(model, AetherNet | ImageModelDescriptor):
+        return model
+    network: object = model.model if isinstance(model, ImageModelDescriptor) else model
+    if not isinstance(network, AetherNet):
+        raise ArgumentError(f"{type(network).__name__} is not AetherNet: give a model that load_model read")
+    chosen = choose_device(device)
+    return PyTorchBackend(network, chosen, choose_dtype("auto", chosen))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from ...errors import AetherError, EngineError
-from ...shapes import Profile
-from ..padding import Accepted, Batch, Limits, run_padded, times
+from ...errors import AetherError, EngineError, Hint
+from ...shapes import Profile, shape_text
+from ..padding import Accepted, Batch, Limits, run_padded
 from .load import choose_gpu, load_engine
 from .session import Session, read_signature
 
@@ -18,25 +18,25 @@ class TensorRTBackend:
     """A network from an engine file, ready to run on one GPU.
 
     Its one input and one output are N x channels x height x width with values 0..1, float32, float16 or
-    bfloat16, under any names. What is smaller than its optimisation profile allows is padded by repeating
+    bfloat16, under any names. What is smaller than its optimization profile allows is padded by repeating
     its edge and the output cropped.
     """
 
     def __init__(self, path: Path, *, device: str = "auto") -> None:
         """Load a file (see `choose_gpu` and `load_engine`).
 
-        Raises `EngineError` for one that cannot run here or is no super-resolution network.
+        Raises `EngineError` for one that cannot run here or is not a super-resolution network.
         """
         self.path = path
         self.device = choose_gpu(path, device)
         self._loaded = load_engine(path, self.device)
         try:
-            self._signature = read_signature(self._loaded.flavour.module, self._loaded.engine)
+            self._signature = read_signature(self._loaded.runtime.module, self._loaded.engine)
             self._session = Session(self._loaded, self._signature, self.device)
         except EngineError as error:
             raise self._error(f"cannot be run: {error}") from error
         self.accepted = accepted_by(self._signature.profile)
-        self.max_batch = self._signature.profile.batch.maximum
+        self.max_batch = self._signature.profile.batch.max
         self.channels = self._signature.channels
         self.scale = self._scale()
 
@@ -44,9 +44,9 @@ class TensorRTBackend:
     def description(self) -> str:
         """What was loaded and what runs it, for a person to read."""
         info = self._loaded.info
-        precision = info.precision if info else str(self._signature.given.dtype).removeprefix("torch.")
+        precision = info.precision if info else str(self._signature.input.dtype).removeprefix("torch.")
         return (
-            f"{self._loaded.flavour.title} engine, {self.accepted}, {self.scale}x, {precision} "
+            f"{self._loaded.runtime.title} engine, {self.accepted}, {self.scale}x, {precision} "
             f"on {torch.cuda.get_device_name(self.device)}"
         )
 
@@ -59,25 +59,26 @@ class TensorRTBackend:
         return run_padded(self._run, batch, accepted, scale=self.scale, refuse=self._error)
 
     def auto_tile(self) -> int:
-        """Return the side that the engine is optimised for."""
+        """Return the side that the engine is optimized for."""
         return tile_for(self._signature.profile)
 
     def _at_once(self, shape: tuple[int, ...]) -> Limits:
-        """Return the profile's batch, its maximum lowered until the GPU's memory is enough."""
+        """Return the profile's batch, its max lowered until the GPU's memory is enough."""
         count, channels, height, width = shape
-        least = self.accepted.batch.minimum
-        sides = max(height, self.accepted.height.minimum), max(width, self.accepted.width.minimum)
+        least = self.accepted.batch.min
+        sides = max(height, self.accepted.height.min), max(width, self.accepted.width.min)
         most = max(min(count, self.max_batch), least)
         while most > least and not self._session.fits((most, channels, *sides)):
             most = max(most // 2, least)
         return Limits(least, most)
 
     def _run(self, batch: Batch) -> Batch:
-        size = times(batch.shape[2:])
+        size = shape_text(batch.shape[2:])
         try:
             return self._session.run(batch)
         except torch.cuda.OutOfMemoryError as error:
-            raise AetherError(f"not enough GPU memory for a tile of {size}: give a smaller --tile") from error
+            hint = Hint("give a smaller {tile}")
+            raise AetherError(f"not enough GPU memory for a tile of {size}", hint) from error
         except (EngineError, RuntimeError) as error:  # the latter is how PyTorch tells that CUDA failed
             reason = str(error).partition("\n")[0]
             raise self._error(f"fails on a tile of {size}: {reason}") from error
@@ -89,27 +90,28 @@ class TensorRTBackend:
         """
         profile = self._signature.profile
         # The one as small, the other as large as can be: so swapped axes are seen.
-        given = profile.batch.minimum, self.channels, profile.height.minimum, profile.width.maximum
-        made = self._session.output_shape(given)
-        scale = made[2] // given[2] if len(made) == 4 else 0
-        if scale < 1 or made != (*given[:2], given[2] * scale, given[3] * scale):
-            raise self._error(f"is no super-resolution network: it makes {times(made)} of {times(given)}")
+        shape = profile.batch.min, self.channels, profile.height.min, profile.width.max
+        output = self._session.output_shape(shape)
+        scale = output[2] // shape[2] if len(output) == 4 else 0
+        if scale < 1 or output != (*shape[:2], shape[2] * scale, shape[3] * scale):
+            story = f"it makes {shape_text(output)} of {shape_text(shape)}"
+            raise self._error(f"is not a super-resolution network: {story}")
         return scale
 
-    def _error(self, why: str) -> EngineError:
-        return EngineError(f"{self.path} {why}")
+    def _error(self, why: str, hint: Hint | None = None) -> EngineError:
+        return EngineError(f"{self.path} {why}", hint)
 
 
 def accepted_by(profile: Profile) -> Accepted:
-    """Return the sizes that an optimisation profile allows."""
+    """Return the sizes that an optimization profile allows."""
     return Accepted(
-        *(Limits(span.minimum, span.maximum) for span in (profile.batch, profile.height, profile.width))
+        *(Limits(sizes.min, sizes.max) for sizes in (profile.batch, profile.height, profile.width))
     )
 
 
 def tile_for(profile: Profile) -> int:
-    """Return the side of the largest square within the size that a profile is optimised for.
+    """Return the side of the largest square within the size that a profile is optimized for.
 
     Where an axis must be larger, tiles are padded.
     """
-    return min(profile.height.usual, profile.width.usual)
+    return min(profile.height.opt, profile.width.opt)

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...command_line import command_line
 from ...engines import SUFFIX
 from ...engines.header import Header, read_header
-from ...engines.runtime import TITLES, Flavour, FlavourName, find_flavour
+from ...engines.runtime import TITLES, Runtime, RuntimeName, find_runtime
 from ...engines.sidecar import EngineInfo, read_sidecar
-from ...errors import EngineError
+from ...engines.trtexec import command_line
+from ...errors import EngineError, Hint
 
 if TYPE_CHECKING:
     import tensorrt as trt
 
 _HEADER_FINDINGS: Mapping[str, str] = {
-    "MALFORMED_ENGINE": "it is no engine of this kind",
+    "MALFORMED_ENGINE": "it is not an engine of this runtime",
     "VERSION_MISMATCH": "another version built it",
     "UNSUPPORTED_CC": "it was built for other GPUs",
     "OLD_CUDA_DRIVER": "the GPU's driver is too old, update it",
@@ -39,11 +39,11 @@ _SOURCE_PLACE = re.compile(r"\.?\s+In \w+ at \S+:\d+|^.*Error Code \d+: ")
 
 @dataclass(frozen=True)
 class LoadedEngine:
-    """An engine on a GPU, and the runtime and log that must live as long as it does."""
+    """An engine on a GPU, and what must live as long as it does: what deserialized it, and the log."""
 
-    flavour: Flavour
+    runtime: Runtime
     engine: trt.ICudaEngine
-    runtime: trt.Runtime
+    deserializer: trt.Runtime
     log: Any
     info: EngineInfo | None = None
 
@@ -66,7 +66,8 @@ def choose_gpu(path: Path, name: str = "auto") -> torch.device:
     """
     require_gpu(path)
     if name != "auto" and not name.startswith("cuda"):
-        raise EngineError(f"{path} runs on an NVIDIA GPU only, not on {name}: give --device cuda")
+        hint = Hint("give {device}", device="cuda")
+        raise EngineError(f"{path} runs on an NVIDIA GPU only, not on {name}", hint)
     try:
         return torch.empty(1, device="cuda" if name == "auto" else name).device
     except (RuntimeError, AssertionError) as error:
@@ -75,64 +76,64 @@ def choose_gpu(path: Path, name: str = "auto") -> torch.device:
 
 
 def load_engine(path: Path, device: torch.device) -> LoadedEngine:
-    """Deserialise an engine with the TensorRT that built it.
+    """Deserialize an engine with the TensorRT that built it.
 
     That is what its sidecar or its header tells; where neither does, those installed are tried in turn.
     Raises `EngineError` if the file cannot be read, its TensorRT is not installed, or it was built by
     another version or for other GPUs.
     """
     info = read_sidecar(path)
-    built = Header(info.flavour, info.version) if info is not None else read_header(path)
-    flavours = flavours_for(path, built)
+    built = Header(info.runtime, info.version) if info is not None else read_header(path)
+    runtimes = runtimes_for(path, built)
     capability = "{}.{}".format(*torch.cuda.get_device_capability(device))
-    builds = flavours[0].name != "rtx" or capability in flavours[0].capabilities()
-    command = build_command(path, info, flavours[0].name if builds else "tensorrt", capability)
-    if wrong := mismatch(built, info, flavours[0], capability):
+    builds = runtimes[0].name != "rtx" or capability in runtimes[0].capabilities()
+    command = build_command(path, info, runtimes[0].name if builds else "tensorrt", capability)
+    if wrong := mismatch(built, info, runtimes[0], capability):
         raise EngineError(f"{path} was built {wrong}: to build it again, run {command}")
     content = read_engine(path)
     refusals: list[str] = []
-    for flavour in flavours:
+    for runtime in runtimes:
         try:
-            return _deserialised(flavour, content, device, info)
+            return _deserialized(runtime, content, device, info)
         except EngineError as error:
-            refusals.append(f"{flavour.title} ({error})")
+            refusals.append(f"{runtime.title} ({error})")
     tried = " or ".join(refusals)
     raise EngineError(f"{path} cannot be loaded by {tried}: to build it for this GPU, run {command}")
 
 
-def flavours_for(path: Path, built: Header | None) -> Sequence[Flavour]:
+def runtimes_for(path: Path, built: Header | None) -> Sequence[Runtime]:
     """Return the TensorRT that built an engine, or all that are installed where that is not known.
 
     Raises `EngineError` if there is none.
     """
     if built is not None:
         try:
-            return [find_flavour(built.flavour)]
+            return [find_runtime(built.runtime)]
         except EngineError as error:
-            raise EngineError(f"{path} was built with {TITLES[built.flavour]}, and {error}") from error
-    found: list[Flavour] = []
+            raise EngineError(f"{path} was built with {TITLES[built.runtime]}, and {error}") from error
+    found: list[Runtime] = []
     for name in TITLES:
         with suppress(EngineError):
-            found.append(find_flavour(name))
-    return found or [find_flavour()]
+            found.append(find_runtime(name))
+    return found or [find_runtime()]
 
 
-def mismatch(built: Header | None, info: EngineInfo | None, flavour: Flavour, capability: str) -> str | None:
+def mismatch(built: Header | None, info: EngineInfo | None, runtime: Runtime, capability: str) -> str | None:
     """Return which other TensorRT or GPU an engine needs, or None for what is known to be right.
 
     `capability` is the GPU's, such as `8.9`. TensorRT for RTX is left to find out by itself whether a GPU
     can run an engine: some that are newer than those it can be told to build for do.
     """
-    if built is not None and built.version != flavour.version:
-        return f"with {TITLES[built.flavour]} {built.version}, and {flavour.version} is installed here"
-    if flavour.name == "tensorrt" and info is not None and capability not in info.targets:
+    if built is not None and built.version != runtime.version:
+        return f"with {TITLES[built.runtime]} {built.version}, and {runtime.version} is installed here"
+    if runtime.name == "tensorrt" and info is not None and capability not in info.targets:
         return f"for GPUs of compute capability {', '.join(info.targets)}, and this one has {capability}"
     return None
 
 
-def build_command(path: Path, info: EngineInfo | None, flavour: FlavourName, capability: str) -> str:
+def build_command(path: Path, info: EngineInfo | None, runtime: RuntimeName, capability: str) -> str:
     """Return the command that builds an engine anew, for this GPU and by the TensorRT that is here."""
-    how = ["--target", capability] if flavour == "rtx" else ["--runtime", "tensorrt"]
+    how = ["--target", capability] if runtime == "rtx" else ["--runtime", "tensorrt"]
     if info is not None and not info.source.lower().endswith(".onnx"):
         how += ["--precision", info.precision]  # of a checkpoint it can be any
     source = info.source if info is not None else "SOURCE"
@@ -150,14 +151,14 @@ def read_engine(path: Path) -> bytes:
     return content
 
 
-def header_refusal(module: Any, runtime: Any, content: bytes) -> str | None:
-    """Return what an engine's header tells against running it here, in the words of a person.
+def header_refusal(module: Any, deserializer: Any, content: bytes) -> str | None:
+    """Return what an engine's header tells against running it here, as a person would say it.
 
     None if nothing does, or if this TensorRT cannot tell.
     """
-    if not hasattr(runtime, "get_engine_validity"):
+    if not hasattr(deserializer, "get_engine_validity"):
         return None
-    validity, findings = runtime.get_engine_validity(content)
+    validity, findings = deserializer.get_engine_validity(content)
     if validity != module.EngineValidity.INVALID:
         return None
     for name, meaning in _HEADER_FINDINGS.items():
@@ -167,12 +168,12 @@ def header_refusal(module: Any, runtime: Any, content: bytes) -> str | None:
 
 
 @functools.cache
-def error_log(flavour: Flavour) -> Any:
+def error_log(runtime: Runtime) -> Any:
     """Return a TensorRT logger that prints nothing and keeps errors in its list `errors`.
 
     There is one: TensorRT uses the first that it is given for all that comes after.
     """
-    module = flavour.module
+    module = runtime.module
 
     class Log(module.ILogger):
         def __init__(self) -> None:
@@ -186,24 +187,24 @@ def error_log(flavour: Flavour) -> Any:
     return Log()
 
 
-def last_words(log: Any) -> str:
+def first_error(log: Any) -> str:
     """Return the first error since the last call, without codes and places in TensorRT's source."""
     first = log.errors[0] if log.errors else "no reason given"
     log.errors.clear()
     return _SOURCE_PLACE.sub("", first.partition("\n")[0]).strip(" .")
 
 
-def _deserialised(
-    flavour: Flavour, content: bytes, device: torch.device, info: EngineInfo | None
+def _deserialized(
+    runtime: Runtime, content: bytes, device: torch.device, info: EngineInfo | None
 ) -> LoadedEngine:
-    log = error_log(flavour)
+    log = error_log(runtime)
     with torch.cuda.device(device):
-        runtime: trt.Runtime = flavour.module.Runtime(log)
-        refusal = header_refusal(flavour.module, runtime, content)
+        deserializer: trt.Runtime = runtime.module.Runtime(log)
+        refusal = header_refusal(runtime.module, deserializer, content)
         if refusal is not None:
             raise EngineError(refusal)
         log.errors.clear()
-        engine = runtime.deserialize_cuda_engine(content)
+        engine = deserializer.deserialize_cuda_engine(content)
     if not engine:  # None, whatever the stubs say
-        raise EngineError(last_words(log))
-    return LoadedEngine(flavour, engine, runtime, log, info)
+        raise EngineError(first_error(log))
+    return LoadedEngine(runtime, engine, deserializer, log, info)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ...errors import EngineError
-from ...shapes import Profile, Span
+from ...shapes import Profile, Range
 from ..padding import Batch
-from .load import LoadedEngine, last_words
+from .load import LoadedEngine, first_error
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -23,7 +23,7 @@ _DTYPES = {"FLOAT": torch.float32, "HALF": torch.float16, "BF16": torch.bfloat16
 
 
 @dataclass(frozen=True)
-class End:
+class IOTensor:
     """The one input or output of an engine."""
 
     name: str
@@ -34,8 +34,8 @@ class End:
 class Signature:
     """What goes into an engine and what comes out, and the shapes it was built for."""
 
-    given: End
-    made: End
+    input: IOTensor
+    output: IOTensor
     channels: int
     profile: Profile
 
@@ -43,25 +43,25 @@ class Signature:
 def read_signature(module: Any, engine: trt.ICudaEngine) -> Signature:
     """Find input, output and profile of an engine of the TensorRT library `module`.
 
-    Raises `EngineError`, its sentence without the file's name, if it is no super-resolution network.
+    Raises `EngineError`, its sentence without the file's name, if it is not a super-resolution network.
     """
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     is_input = [engine.get_tensor_mode(name) == module.TensorIOMode.INPUT for name in names]
     if sorted(is_input) != [False, True]:
         raise EngineError(f"it has {sum(is_input)} inputs and {len(names) - sum(is_input)} outputs")
-    ends: dict[bool, End] = {}
+    tensors: dict[bool, IOTensor] = {}
     for name, key in zip(names, is_input, strict=True):
         dtype = engine.get_tensor_dtype(name).name
         if dtype not in _DTYPES:
             raise EngineError(f"{name} is {dtype}, not {', '.join(_DTYPES)}")
         if engine.get_tensor_format(name) != module.TensorFormat.LINEAR:
             raise EngineError(f"{name} is not laid out as N x C x H x W")
-        ends[key] = End(name, _DTYPES[dtype])
-    smallest, usual, largest = _shapes(engine, ends[True].name)
-    if len(smallest) != 4:
-        raise EngineError(f"{ends[True].name} has {len(smallest)} dimensions, not 4")
-    batch, channels, height, width = map(Span, smallest, usual, largest)
-    return Signature(ends[True], ends[False], channels.usual, Profile(batch, height, width))
+        tensors[key] = IOTensor(name, _DTYPES[dtype])
+    min_shape, opt_shape, max_shape = _shapes(engine, tensors[True].name)
+    if len(min_shape) != 4:
+        raise EngineError(f"{tensors[True].name} has {len(min_shape)} dimensions, not 4")
+    batch, channels, height, width = map(Range, min_shape, opt_shape, max_shape)
+    return Signature(tensors[True], tensors[False], channels.opt, Profile(batch, height, width))
 
 
 class Session:
@@ -74,7 +74,7 @@ class Session:
     def __init__(self, loaded: LoadedEngine, signature: Signature, device: torch.device) -> None:
         """Make a context for the engine's first profile. Raises `EngineError`."""
         self._loaded, self._signature, self._device = loaded, signature, device
-        strategy = loaded.flavour.module.ExecutionContextAllocationStrategy.USER_MANAGED
+        strategy = loaded.runtime.module.ExecutionContextAllocationStrategy.USER_MANAGED
         with torch.cuda.device(device):
             # Any, because the stubs take the `bool` that its methods return for TensorRT's type of that name.
             self._context: Any = loaded.engine.create_execution_context(strategy)
@@ -83,7 +83,7 @@ class Session:
             self._stream_handle = self._stream.cuda_stream
             self._checked(self._context.set_optimization_profile_async(0, self._stream_handle))
             self._stream.synchronize()
-        self._given, self._made, self._activations = (Memory(device) for _ in range(3))
+        self._input, self._output, self._activations = (Memory(device) for _ in range(3))
         self._shape: tuple[int, ...] | None = None
         """The input's shape that context and memory are set for."""
 
@@ -91,7 +91,7 @@ class Session:
         """Return what the engine makes of an input of this shape, without running it."""
         self._shape = None
         self._set_shape(shape)
-        return self._made_shape()
+        return self._output_shape()
 
     def fits(self, shape: Sequence[int]) -> bool:
         """Whether an input may have this shape and then takes no more than half of the free memory."""
@@ -99,7 +99,7 @@ class Session:
             return True
         self._shape = None
         with torch.cuda.device(self._device):
-            if not self._context.set_input_shape(self._signature.given.name, tuple(shape)):
+            if not self._context.set_input_shape(self._signature.input.name, tuple(shape)):
                 return False
             needed = self._context.update_device_memory_size_for_shapes()
             unused = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
@@ -114,13 +114,13 @@ class Session:
         self._loaded.log.errors.clear()
         with torch.cuda.stream(self._stream):
             self._prepare(batch.shape)
-            given = self._given.tensor(batch.shape, self._signature.given.dtype)
-            made = self._made.tensor(self._made_shape(), self._signature.made.dtype)
-            given.copy_(torch.from_numpy(np.ascontiguousarray(batch)))
-            for end, tensor in ((self._signature.given, given), (self._signature.made, made)):
-                self._checked(self._context.set_tensor_address(end.name, tensor.data_ptr()))
+            input_ = self._input.tensor(batch.shape, self._signature.input.dtype)
+            output = self._output.tensor(self._output_shape(), self._signature.output.dtype)
+            input_.copy_(torch.from_numpy(np.ascontiguousarray(batch)))
+            for io, tensor in ((self._signature.input, input_), (self._signature.output, output)):
+                self._checked(self._context.set_tensor_address(io.name, tensor.data_ptr()))
             self._checked(self._context.execute_async_v3(self._stream_handle))
-            return made.float().cpu().numpy()  # waits for the stream
+            return output.float().cpu().numpy()  # waits for the stream
 
     def _prepare(self, shape: Sequence[int]) -> None:
         """Set the shape and the memory for its activations, unless they are set."""
@@ -134,14 +134,14 @@ class Session:
 
     def _checked(self, done: object) -> None:
         if not done:
-            raise EngineError(f"{self._loaded.flavour.title} failed: {last_words(self._loaded.log)}")
+            raise EngineError(f"{self._loaded.runtime.title} failed: {first_error(self._loaded.log)}")
 
-    def _made_shape(self) -> tuple[int, ...]:
-        return _sizes(self._context.get_tensor_shape(self._signature.made.name))
+    def _output_shape(self) -> tuple[int, ...]:
+        return _sizes(self._context.get_tensor_shape(self._signature.output.name))
 
     def _set_shape(self, shape: Sequence[int]) -> int:
         """Set the shape and return the bytes its activations take."""
-        self._checked(self._context.set_input_shape(self._signature.given.name, tuple(shape)))
+        self._checked(self._context.set_input_shape(self._signature.input.name, tuple(shape)))
         return int(self._context.update_device_memory_size_for_shapes())
 
 
@@ -170,7 +170,7 @@ class Memory:
 
 
 def _shapes(engine: trt.ICudaEngine, name: str) -> Sequence[Sequence[int]]:
-    """Return the smallest, usual and largest shape of an input."""
+    """Return the min, opt and max shape of an input."""
     shape = _sizes(engine.get_tensor_shape(name))
     if min(shape, default=0) >= 0:
         return [shape] * 3

@@ -1,0 +1,63 @@
+"""Which image files become which."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import OutputError
+from ..images.files import format_of
+
+
+class Job(NamedTuple):
+    """One image file and the file it becomes."""
+
+    source: Path
+    target: Path
+
+
+def plan_jobs(inputs: Sequence[Path], output: Path, *, format_name: str | None = None) -> list[Job]:
+    """Pair every input file, and every image of every input folder and below, with its target.
+
+    A single input file goes to `output` itself if that has a suffix and is not a folder; everything else
+    goes into the folder `output` under its own name (and its own sub-folder), as `format_name` (a key
+    of `FORMATS`, default png); the second of `a.jpg` and `a.png` becomes `a.png.png`. What is not there
+    or cannot be read becomes a job that fails when its turn comes. Raises `OutputError` if two inputs
+    would become the same file.
+    """
+    if len(inputs) == 1 and not inputs[0].is_dir() and output.suffix and not output.is_dir():
+        if format_name not in (None, format_of(output)):
+            raise OutputError(f"{output} does not go with the format {format_name}: leave one of them out")
+        return [Job(inputs[0], output)]
+    sources: dict[Path, Path] = {}
+    for item in inputs:
+        for source in _images_in(item, besides=output):
+            inside = source.relative_to(item) if source != item else Path(item.resolve().name)
+            target = (output / inside).with_suffix(f".{format_name or 'png'}")
+            other = sources.setdefault(target, source)
+            if other.suffix != source.suffix:
+                target = target.with_name(f"{inside.name}{target.suffix}")
+                other = sources.setdefault(target, source)
+            if other.resolve() != source.resolve():
+                raise OutputError(f"{other} and {source} would both become {target}: rename one of them")
+    return [Job(source, target) for target, source in sources.items()]
+
+
+def _images_in(item: Path, *, besides: Path) -> list[Path]:
+    """Return the images at and below a folder in order, or the item itself if there are none.
+
+    Folders that cannot be looked into are among them.
+    """
+    besides = besides.resolve()
+    found: list[Path] = []
+
+    def unreadable(error: OSError) -> None:
+        found.append(Path(error.filename))
+
+    for folder, subfolders, names in os.walk(item, onerror=unreadable):
+        here = Path(folder)
+        subfolders[:] = [name for name in subfolders if (here / name).resolve() != besides]
+        found += [here / name for name in names if format_of(here / name)]
+    return sorted(found) or [item]
