@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
 
+from spandrel_aethernet.data import DEMO_MODEL
 from spandrel_aethernet.engines import build as build_module
 from spandrel_aethernet.engines.build import BuildReport, build_engine
 from spandrel_aethernet.engines.build_plan import BuildOptions, plan_build
 from spandrel_aethernet.engines.header import Header, read_header
 from spandrel_aethernet.engines.profile import Shapes
 from spandrel_aethernet.engines.runtime import find_runtime
-from spandrel_aethernet.engines.sidecar import read_sidecar, sidecar_path
+from spandrel_aethernet.engines.sidecar import EngineInfo, read_sidecar, sidecar_path
 from spandrel_aethernet.errors import ArgumentError, EngineError, OutputError
 from spandrel_aethernet.files import sha256
 from spandrel_aethernet.images.files import Picture, write_picture
@@ -84,10 +85,10 @@ def check_report(report: BuildReport, source: Path, precision: str) -> None:
 @pytest.mark.parametrize(
     ("precision", "operators", "layers"),
     [
-        ("fp32", {"fp32": 17}, {"fp32"}),
-        ("fp16", {"fp16": 17}, {"fp16"}),
-        ("fp32-int8", {"int8": 9, "fp32": 4}, {"int8", "fp32"}),
-        ("fp16-int8", {"int8": 13, "fp16": 0}, {"int8", "fp16", "fp32"}),
+        ("fp32", {"fp32": 13}, {"fp32"}),
+        ("fp16", {"fp16": 13}, {"fp16"}),
+        ("fp32-int8", {"int8": 6, "fp32": 5}, {"int8", "fp32"}),
+        ("fp16-int8", {"int8": 7, "fp16": 4}, {"int8", "fp16", "fp32"}),
     ],
 )
 def test_each_precision(
@@ -114,10 +115,10 @@ def test_the_demo_model(artifacts: Artifacts) -> None:
     [("fp32", {"fp32": 69}), ("fp16", {"fp16": 69}), ("fp32-int8", {"int8": 49, "fp32": 4})],
 )
 def test_the_demo_model_in_other_precisions(
-    precision: str, operators: Mapping[str, int], artifacts: Artifacts, tmp_path: Path
+    precision: str, operators: Mapping[str, int], tmp_path: Path
 ) -> None:
-    report = build_engine(artifacts.checkpoint("demo"), tmp_path / "a.engine", RTX_30, precision=precision)
-    check_report(report, artifacts.checkpoint("demo"), precision)
+    report = build_engine(DEMO_MODEL, tmp_path / "a.engine", RTX_30, precision=precision)
+    check_report(report, DEMO_MODEL, precision)
     assert report.info.operators == operators
     assert report.notes == ()
 
@@ -136,7 +137,7 @@ def check_target(report: BuildReport, target: str, in_float: int) -> None:
 @pytest.mark.parametrize("target", ALL)
 def test_each_target(target: str, artifacts: Artifacts, tmp_path: Path) -> None:
     source = artifacts.onnx("fp16-int8")
-    check_target(build_engine(source, tmp_path / "a.engine", BuildOptions(targets=target)), target, 5)
+    check_target(build_engine(source, tmp_path / "a.engine", BuildOptions(targets=target)), target, 3)
 
 
 @pytest.mark.slow
@@ -169,21 +170,19 @@ def test_a_checkpoint_is_exported_on_the_way(artifacts: Artifacts, tmp_path: Pat
     assert (str(info.precision), info.scale, info.channels) == ("fp16-int8", 3, 1)
 
 
-def test_path_network_and_model_in_memory_make_the_same_engine(artifacts: Artifacts, tmp_path: Path) -> None:
-    path, network = artifacts.tiny_float, load_model(artifacts.tiny_float)
-    exported = export_network(path, precision="fp16", verified=False)
-    found = {
-        "path": build_engine(path, tmp_path / "path.engine", RTX_30, precision="fp16"),
-        "network": build_engine(network, tmp_path / "network.engine", RTX_30, precision="fp16"),
-        "model": build_engine(exported.model, tmp_path / "model.engine", RTX_30),
-    }
-    assert len({report.info.source for report in found.values()}) == 3
-    assert found["path"].info.source == path.name
-    assert found["model"].info.source == "model.onnx"
-    assert {str(report.info.precision) for report in found.values()} == {"fp16"}
-    kept = ["operators", "layers", "profile", "scale", "channels", "targets", "input_name"]
-    facts = [{key: getattr(report.info, key) for key in kept} for report in found.values()]
-    assert facts[0] == facts[1] == facts[2]
+def facts(info: EngineInfo) -> dict[str, Any]:
+    """What does not depend on where a model is from, and when it was built."""
+    kept = ("operators", "layers", "profile", "scale", "channels", "targets", "precision", "input_name")
+    return {name: getattr(info, name) for name in kept}
+
+
+def test_network_and_model_in_memory_make_the_same_engine(artifacts: Artifacts, tmp_path: Path) -> None:
+    model, network = onnx.load(artifacts.onnx("fp16")), load_model(artifacts.tiny)
+    from_model = build_engine(model, tmp_path / "model.engine", RTX_30).info
+    from_network = build_engine(network, tmp_path / "network.engine", RTX_30, precision="fp16").info
+    assert facts(from_model) == facts(from_network)
+    assert from_model.source == "model.onnx"
+    assert from_network.source.endswith("2x.safetensors")
 
 
 def test_what_is_in_memory_can_be_named(tmp_path: Path) -> None:
@@ -205,7 +204,7 @@ def test_external_data_and_models_too_large_for_memory(
     in_memory = build_engine(apart, tmp_path / "memory.engine", RTX_30).info
     monkeypatch.setattr(build_module, "MODEL_BYTES", 100)  # instead of 2 GB
     as_file = build_engine(apart, tmp_path / "file.engine", RTX_30).info
-    assert in_memory.engine_sha256 == as_file.engine_sha256 == expected.engine_sha256
+    assert facts(in_memory) == facts(as_file) == facts(expected)
     assert as_file.source_sha256 == sha256(apart)
 
 

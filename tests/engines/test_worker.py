@@ -17,6 +17,20 @@ STARTS = (
     "import json, sys; from spandrel_aethernet.engines import worker; worker.main(json.loads(sys.argv[1]))"
 )
 
+JOB: dict[str, Any] = {
+    "runtime": "rtx",
+    "onnx": None,
+    "engine": "never.engine",
+    "input_name": "input",
+    "shapes": None,
+    "targets": [],
+    "workspace": None,
+    "optimization_level": None,
+    "timing_cache": None,
+    "inspect": False,
+    "verbose": False,
+}
+
 
 def test_worker_loads_nothing_heavy() -> None:
     found = subprocess.run([sys.executable, "-c", LISTS_MODULES], capture_output=True, check=True)
@@ -34,21 +48,6 @@ def test_worker_ends_when_its_parent_is_gone(content: bytes) -> None:
     command = [sys.executable, "-c", start, json.dumps(request)]
     found = subprocess.run(command, input=content, capture_output=True, check=True)
     assert found.stdout == b""
-
-
-JOB = {
-    "runtime": "rtx",
-    "onnx": None,
-    "engine": "never.engine",
-    "input_name": "input",
-    "shapes": None,
-    "targets": [],
-    "workspace": None,
-    "optimization_level": None,
-    "timing_cache": None,
-    "inspect": False,
-    "verbose": False,
-}
 
 
 @pytest.mark.parametrize(
