@@ -1,0 +1,119 @@
+"""Turn-taking: the order, what is counted, and what a benchmark and a comparison tell of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from spandrel_aethernet.errors import ArgumentError
+from spandrel_aethernet.evaluation.benchmark import Timing, time_in_turns
+from spandrel_aethernet.evaluation.compare import check_alike
+from spandrel_aethernet.evaluation.turns import take_turns
+from spandrel_aethernet.inference.open import OpenModel
+
+
+class Counted:
+    """A progress that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, int]] = []
+        self.done = 0
+
+    def begin(self, step: str, total: int, *, within: str | None = None) -> None:
+        assert within is None
+        self.steps.append((step, total))
+
+    def advance(self, step: str | None = None) -> None:
+        assert step is None
+        self.done += 1
+
+    def poll(self) -> None:
+        pass
+
+
+class Stopped(Counted):
+    """A progress that ends the job after three passes."""
+
+    def advance(self, step: str | None = None) -> None:
+        super().advance(step)
+        if self.done == 3:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("warm_up", "order"), [(False, "abab"), (True, "ababab")])
+def test_all_take_turns_and_the_first_round_may_not_count(warm_up: bool, order: str) -> None:
+    calls: list[str] = []
+
+    def run(name: str) -> str:
+        calls.append(name)
+        return f"{name}{len(calls)}"
+
+    progress = Counted()
+    turns = take_turns([partial(run, "a"), partial(run, "b")], repeats=2, warm_up=warm_up, progress=progress)
+    assert "".join(calls) == order
+    assert progress.done == len(order)
+    last = len(order)
+    assert [[turn.result for turn in own] for own in turns] == [
+        [f"a{last - 3}", f"a{last - 1}"],
+        [f"b{last - 2}", f"b{last}"],
+    ]
+    assert all(turn.seconds >= 0 for own in turns for turn in own)
+
+
+def test_what_progress_raises_ends_the_turns() -> None:
+    calls: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        take_turns([lambda: calls.append(1)], repeats=9, warm_up=False, progress=Stopped())
+    assert len(calls) == 3
+
+
+def test_a_benchmark_gives_all_networks_the_same_images() -> None:
+    seen: dict[str, list[NDArray[np.float32]]] = {"a": [], "b": []}
+    progress = Counted()
+    timings = time_in_turns(
+        [seen["a"].append, seen["b"].append], channels=4, sides=[5, 8], repeats=2, progress=progress
+    )
+    assert [image.shape for image in seen["a"]] == [(1, 4, 5, 5)] * 3 + [(1, 4, 8, 8)] * 3
+    assert all(np.array_equal(a, b) for a, b in zip(seen["a"], seen["b"], strict=True))
+    assert all(0 <= image.min() < image.max() <= 1 for image in seen["a"])
+    assert progress.steps == [(progress.steps[0][0], 12)]
+    assert progress.done == 12
+    assert [timing.side for timing in timings] == [5, 8]
+    assert all(len(timing.seconds) == 2 for timing in timings)
+
+
+def test_ratios_are_to_the_first() -> None:
+    assert Timing(64, [3.0, 1.5, 6.0]).ratios == [1, 2, 0.5]
+
+
+class Shaped:
+    """A network of one scale and channel count that is never run."""
+
+    max_batch = 1
+
+    def __init__(self, scale: int, channels: int) -> None:
+        self.scale, self.channels = scale, channels
+
+    def auto_tile(self) -> int:
+        return 64
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return batch
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (Shaped(3, 3), "b has scale 3 and a 2: only models of one"),
+        (Shaped(2, 1), "b has channels 1 and a 3: only models of one"),
+    ],
+)
+def test_models_of_two_kinds_are_not_compared(other: Shaped, message: str) -> None:
+    models = [OpenModel(Path("a"), Shaped(2, 3), ""), OpenModel(Path("b"), other, "")]
+    check_alike(models[:1])
+    with pytest.raises(ArgumentError, match=message):
+        check_alike(models)
