@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pytest
 import torch
 
-from spandrel_aethernet import build_engine, export_onnx, make_release
+import spandrel_aethernet
 from spandrel_aethernet.data import DEMO_MODEL
 from spandrel_aethernet.engines.build import BuildReport
 from spandrel_aethernet.images.files import Picture, write_picture
@@ -84,7 +84,7 @@ class Artifacts:
 
     def _release(self) -> Path:
         target = self._folder / "release"
-        make_release(self.tiny, target, name="aether_tiny", images=self.images)
+        spandrel_aethernet.make_release(self.tiny, target, name="aether_tiny", images=self.images)
         return target
 
     def _checkpoint(self, name: str) -> Path:
@@ -97,11 +97,11 @@ class Artifacts:
 
     def _report(self, precision: str, model: Model) -> ExportReport:
         target = self._folder / f"{model}_{Precision.parse(precision).file_stem}.onnx"
-        return export_onnx(self._checkpoints(model), target, precision=precision)
+        return spandrel_aethernet.export_onnx(self._checkpoints(model), target, precision=precision)
 
     def _engine(self, precision: str, model: Model) -> BuildReport:
         source = self.onnx(precision, model)
-        return build_engine(source, source.with_suffix(".engine"))
+        return spandrel_aethernet.build_engine(source, source.with_suffix(".engine"))
 
 
 def _trained(network: Any) -> Any:

@@ -52,7 +52,7 @@ def upscale(
     if image.dtype.name not in _DTYPES or image.ndim not in (2, 3) or not image.size:
         raise ArgumentError(
             f"the image is {shape_text(image.shape)} of {image.dtype}: expected height×width or "
-            f"height×width×channels of {', '.join(_DTYPES)}"
+            f"height×width×channels of uint8, uint16 or float32"
         )
     backend = _as_backend(model, device)
     pixels = image[:, :, np.newaxis] if image.ndim == 2 else image

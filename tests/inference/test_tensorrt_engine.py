@@ -13,23 +13,23 @@ import torch
 from spandrel_aethernet.engines.build import build_engine
 from spandrel_aethernet.engines.build_plan import BuildOptions
 from spandrel_aethernet.engines.header import Header
-from spandrel_aethernet.engines.runtime import Flavour, find_flavour
-from spandrel_aethernet.engines.sidecar import write_sidecar
-from spandrel_aethernet.errors import AetherError, EngineError
+from spandrel_aethernet.engines.runtime import Runtime, find_runtime
+from spandrel_aethernet.engines.sidecar import document, sidecar_path
+from spandrel_aethernet.errors import AetherError, ArgumentError, EngineError
 from spandrel_aethernet.inference.open import backend_for, open_model
 from spandrel_aethernet.inference.padding import Limits
 from spandrel_aethernet.inference.tensorrt.backend import accepted_by, tile_for
 from spandrel_aethernet.inference.tensorrt.load import (
     build_command,
     error_log,
-    flavours_for,
+    first_error,
     header_refusal,
-    last_words,
     load_engine,
     mismatch,
+    runtimes_for,
 )
 from spandrel_aethernet.inference.tensorrt.session import Memory
-from spandrel_aethernet.shapes import Profile, Span
+from spandrel_aethernet.shapes import Profile, Range
 
 from ..conftest import Result
 from .engine_files import SHAPES, info_of
@@ -91,9 +91,12 @@ def test_a_missing_gpu_is_said_before_anything_is_read(
     [
         (
             ["-m", "net.onnx", "--backend", "tensorrt"],
-            "tensorrt runs .engine, .trt, .plan files, and net.onnx",
+            "net.onnx is not named like a file that tensorrt runs, which are .engine, .trt, .plan",
         ),
-        (["-m", "net.engine", "--backend", "onnx"], "--backend onnx runs .onnx files, and net.engine is not"),
+        (
+            ["-m", "net.engine", "--backend", "onnx"],
+            "that onnx runs, which are .onnx: leave --backend onnx out",
+        ),
     ],
 )
 def test_a_backend_for_other_files_is_said(
@@ -107,9 +110,9 @@ def test_a_backend_for_other_files_is_said(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "float16"}, "--dtype float16 is for checkpoints, and net.engine is none: leave it out"),
-        ({"weights": "raw"}, "--weights raw is for checkpoints, and net.engine is none"),
-        ({"provider": "cuda"}, "--provider cuda is for ONNX files, and net.engine is none"),
+        ({"dtype": "float16"}, "net.engine .* dtype is for checkpoints: leave dtype='float16' out"),
+        ({"weights": "raw"}, "weights is for checkpoints: leave weights='raw' out"),
+        ({"provider": "cuda"}, "provider is for ONNX files: leave provider='cuda' out"),
     ],
 )
 def test_options_for_other_files_are_said(options: dict[str, str], message: str) -> None:
@@ -121,17 +124,24 @@ def test_options_for_other_files_are_said(options: dict[str, str], message: str)
     ("profile", "tile", "said"),
     [
         (Profile(), 256, "32×32 to 1080×1920"),
-        (Profile(Span(1, 4, 8), Span(64, 512, 512), Span(64, 128, 512)), 128, "64×64 to 512×512"),
-        (Profile(Span(2, 2, 2), Span(48, 48, 48), Span(80, 80, 80)), 48, "48×80 only"),
-        (Profile(Span(1, 1, 1), Span(16, 64, 128), Span(256, 512, 999)), 64, "16×256 to 128×999"),
+        (Profile(Range(1, 4, 8), Range(64, 512, 512), Range(64, 128, 512)), 128, "64×64 to 512×512"),
+        (Profile(Range(2, 2, 2), Range(48, 48, 48), Range(80, 80, 80)), 48, "48×80 only"),
+        (Profile(Range(1, 1, 1), Range(16, 64, 128), Range(256, 512, 999)), 64, "16×256 to 128×999"),
     ],
 )
-def test_tiles_are_those_the_engine_is_optimised_for(profile: Profile, tile: int, said: str) -> None:
+def test_tiles_are_those_the_engine_is_optimized_for(profile: Profile, tile: int, said: str) -> None:
     accepted = accepted_by(profile)
     assert str(accepted) == said
-    assert accepted.batch == Limits(profile.batch.minimum, profile.batch.maximum)
+    assert accepted.batch == Limits(profile.batch.min, profile.batch.max)
     assert tile_for(profile) == tile
-    assert tile <= min(profile.height.maximum, profile.width.maximum), "it can be fed, padded if need be"
+    assert tile <= min(profile.height.max, profile.width.max), "it can be fed, padded if need be"
+
+
+@pytest.mark.parametrize("options", [{"dtype": "half"}, {"weights": "rwa"}, {"backend": "cuda"}])
+def test_unknown_names_are_refused_with_the_choices(options: dict[str, str]) -> None:
+    (name,) = options
+    with pytest.raises(ArgumentError, match=f"{name} is '.*': expected one of .*, "):
+        open_model(Path("gone.pth"), **options)  # pyright: ignore[reportArgumentType]
 
 
 def test_memory_is_kept_and_grows() -> None:
@@ -147,15 +157,15 @@ def test_memory_is_kept_and_grows() -> None:
 
 
 def test_another_version_or_gpu_is_found(rtx_engine: Path) -> None:
-    info, flavour = info_of(rtx_engine), find_flavour("rtx")
-    built = Header(info.flavour, info.version)
-    assert mismatch(built, info, flavour, "8.6") is None
-    assert mismatch(None, None, flavour, "8.6") is None
-    assert mismatch(Header("rtx", "1.2.3.4"), None, flavour, "8.6") == (
-        f"with TensorRT for RTX 1.2.3.4, and {flavour.version} is installed here"
+    info, runtime = info_of(rtx_engine), find_runtime("rtx")
+    built = Header(info.runtime, info.version)
+    assert mismatch(built, info, runtime, "8.6") is None
+    assert mismatch(None, None, runtime, "8.6") is None
+    assert mismatch(Header("rtx", "1.2.3.4"), None, runtime, "8.6") == (
+        f"with TensorRT for RTX 1.2.3.4, and {runtime.version} is installed here"
     )
-    classic = dataclasses.replace(info, flavour="tensorrt", targets=("8.9", "12.0"))
-    as_classic = Flavour("tensorrt", flavour.module, info.version)
+    classic = dataclasses.replace(info, runtime="tensorrt", targets=("8.9", "12.0"))
+    as_classic = Runtime("tensorrt", runtime.module, info.version)
     built = Header("tensorrt", info.version)
     assert mismatch(built, classic, as_classic, "8.9") is None
     assert mismatch(built, classic, as_classic, "8.6") == (
@@ -184,17 +194,17 @@ def test_the_tensorrt_that_built_an_engine_runs_it(monkeypatch: pytest.MonkeyPat
     path = Path("net.engine")
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     pytest.importorskip("tensorrt_rtx")
-    assert [flavour.name for flavour in flavours_for(path, Header("rtx", "1.7"))] == ["rtx"]
-    assert [flavour.name for flavour in flavours_for(path, None)] == ["rtx"]
+    assert [runtime.name for runtime in runtimes_for(path, Header("rtx", "1.7"))] == ["rtx"]
+    assert [runtime.name for runtime in runtimes_for(path, None)] == ["rtx"]
     with pytest.raises(EngineError) as error:
-        flavours_for(path, Header("tensorrt", "10.13.0.35"))
+        runtimes_for(path, Header("tensorrt", "10.13.0.35"))
     assert str(error.value) == (
         "net.engine was built with TensorRT, and TensorRT is not installed here: "
         'pip install "spandrel-aethernet[tensorrt]"'
     )
     monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
     with pytest.raises(EngineError, match="not installed here: pip install"):
-        flavours_for(path, None)
+        runtimes_for(path, None)
 
 
 def test_a_damaged_engine_is_said(rtx_copy: Path) -> None:
@@ -207,7 +217,7 @@ def test_a_damaged_engine_is_said(rtx_copy: Path) -> None:
 
 
 def test_an_engine_that_is_not_its_description_s_is_said(rtx_engine: Path, rtx_copy: Path) -> None:
-    write_sidecar(rtx_copy, info_of(rtx_engine))
+    sidecar_path(rtx_copy).write_text(document(info_of(rtx_engine)), encoding="utf-8")
     with rtx_copy.open("ab") as file:
         file.write(b"more")
     with pytest.raises(EngineError, match=r"is not the engine that copy\.engine\.json describes"):
@@ -217,23 +227,23 @@ def test_an_engine_that_is_not_its_description_s_is_said(rtx_engine: Path, rtx_c
 def test_tensorrt_for_rtx_tells_what_is_no_engine(
     rtx_engine: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    flavour = find_flavour("rtx")
-    log = error_log(flavour)
-    runtime = flavour.module.Runtime(log)
+    runtime = find_runtime("rtx")
+    log = error_log(runtime)
+    deserializer = runtime.module.Runtime(log)
     assert (
-        header_refusal(flavour.module, runtime, b"a letter, not a network" * 9)
-        == "it is no engine of this kind"
+        header_refusal(runtime.module, deserializer, b"a letter, not a network" * 9)
+        == "it is not an engine of this runtime"
     )
-    assert header_refusal(flavour.module, runtime, rtx_engine.read_bytes()) in (
+    assert header_refusal(runtime.module, deserializer, rtx_engine.read_bytes()) in (
         None,
         "it was built for other GPUs",
     )
     log.errors.clear()
-    assert runtime.deserialize_cuda_engine(b"a letter, not a network" * 9) is None
-    words = last_words(log)
+    assert deserializer.deserialize_cuda_engine(b"a letter, not a network" * 9) is None
+    words = first_error(log)
     assert "expected magic tag" in words.lower().replace("_", " ")
     assert "Error Code" not in words
     assert "\n" not in words
     assert "_src/" not in words
-    assert last_words(log) == "no reason given", "it says nothing twice"
+    assert first_error(log) == "no reason given", "it says nothing twice"
     assert capfd.readouterr() == ("", ""), "TensorRT prints nothing by itself"

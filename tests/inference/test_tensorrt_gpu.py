@@ -13,8 +13,8 @@ import torch
 
 from spandrel_aethernet.engines.build import build_engine
 from spandrel_aethernet.engines.build_plan import BuildOptions
-from spandrel_aethernet.engines.runtime import find_flavour
-from spandrel_aethernet.engines.sidecar import sidecar_path, write_sidecar
+from spandrel_aethernet.engines.runtime import find_runtime
+from spandrel_aethernet.engines.sidecar import document, sidecar_path
 from spandrel_aethernet.errors import EngineError
 from spandrel_aethernet.images.files import Picture, read_picture, write_picture
 from spandrel_aethernet.inference.padding import Limits, run_padded
@@ -43,12 +43,12 @@ class Built:
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
     name, precision = str(request.param).split("-")
     try:
-        flavour = find_flavour(name)
+        runtime = find_runtime(name)
     except EngineError as error:
         pytest.skip(str(error))
     capability = "{}.{}".format(*torch.cuda.get_device_capability())
-    if name == "rtx" and capability not in flavour.capabilities():
-        pytest.skip(f"{flavour.title} builds nothing for GPUs of {capability}")
+    if name == "rtx" and capability not in runtime.capabilities():
+        pytest.skip(f"{runtime.title} builds nothing for GPUs of {capability}")
     folder = tmp_path_factory.mktemp("built")
     checkpoint, engine = folder / "net.pth", folder / "net.engine"
     torch.save(make_network().state_dict(), checkpoint)
@@ -77,13 +77,13 @@ def test_an_engine_gives_what_pytorch_gives(built: Built) -> None:
     assert str(backend.accepted) == "16×24 to 64×96"
     assert " engine, 16×24 to 64×96, 2x, fp" in backend.description
     assert torch.cuda.get_device_name() in backend.description
-    # The usual size, then larger and smaller ones with the memory of those before, more than a batch,
-    # less than the smallest size, and what was run before.
+    # The opt shape, then larger and smaller ones with the memory of those before, more than a batch,
+    # less than the min shape, and what was run before.
     for shape in ((1, 32, 48), (4, 64, 96), (1, 16, 24), (9, 40, 40), (2, 5, 90), (3, 1, 1), (1, 32, 48)):
         count, height, width = shape
         assert difference(built, backend, count, 3, height, width) < built.tolerance, shape
     for size in ((65, 96), (64, 97)):
-        with pytest.raises(EngineError, match=r"takes 16×24 to 64×96 and was given .*: give --tile 64 and"):
+        with pytest.raises(EngineError, match=r"takes 16×24 to 64×96 and was given .*: give tile=64"):
             backend(np.zeros((1, 3, *size), np.float32))
 
 
@@ -126,7 +126,8 @@ def test_the_commands_take_engines(built: Built, tmp_path: Path, aethernet: Call
 def test_what_another_tensorrt_built_is_not_run(built: Built, tmp_path: Path) -> None:
     other = tmp_path / "other.engine"
     other.write_bytes(built.engine.read_bytes())
-    write_sidecar(other, dataclasses.replace(info_of(built.engine), version="1.0.0.1"))
+    described = dataclasses.replace(info_of(built.engine), version="1.0.0.1")
+    sidecar_path(other).write_text(document(described), encoding="utf-8")
     with pytest.raises(
         EngineError, match=r"was built with .* 1\.0\.0\.1, and .* is installed here: to build"
     ):
