@@ -35,7 +35,7 @@ class Draft:
         return name
 
     def int8(self, *shape: int) -> str:
-        """Add an initializer of random int8 steps."""
+        """Add an initializer of random int8 values."""
         return self.constant(self._numbers.integers(-127, 128, shape), np.int8)
 
     def floats(self, *shape: int) -> str:
@@ -74,12 +74,12 @@ class Draft:
     ) -> ModelProto:
         """Return the graph with one output; `types` are ONNX's names of the input's and the output's type."""
         default = "FLOAT16" if self.dtype is np.float16 else "FLOAT"
-        given, made = (TensorProto.DataType.Value(name) for name in types or (default, default))
+        input_type, output_type = (TensorProto.DataType.Value(name) for name in types or (default, default))
         graph = helper.make_graph(
             self.nodes,
             "tiny",
-            [helper.make_tensor_value_info("input", given, ["N", IN, "H", "W"])],
-            [helper.make_tensor_value_info(output, made, list("abcd"))],
+            [helper.make_tensor_value_info("input", input_type, ["N", IN, "H", "W"])],
+            [helper.make_tensor_value_info(output, output_type, list("abcd"))],
             self.constants,
         )
         opsets = [helper.make_opsetid("", opset)] if opset else [helper.make_opsetid("com.microsoft", 1)]

@@ -1,4 +1,4 @@
-"""Tiny ONNX graphs, good and bad; `verdicts` says which the linter passes."""
+"""Tiny ONNX graphs, good and bad; `cases` says which the linter passes."""
 
 from __future__ import annotations
 
@@ -122,18 +122,18 @@ def constants_of_nodes() -> ModelProto:
     scale = draft.node("Constant", value_float=0.02)
     none: NDArray[np.int8] = np.zeros((), np.int8)
     ones: NDArray[np.int8] = np.ones((OUT, IN, 3, 3), np.int8)
-    zero, steps = (draft.node("Constant", value=numpy_helper.from_array(value)) for value in (none, ones))
-    return draft.model(draft.conv(draft.qdq("input", scale, zero), draft.dequantize(steps, scale, zero)))
+    zero, values = (draft.node("Constant", value=numpy_helper.from_array(value)) for value in (none, ones))
+    return draft.model(draft.conv(draft.qdq("input", scale, zero), draft.dequantize(values, scale, zero)))
 
 
 def other_weight_type(name: str) -> ModelProto:
     """Return a MatMul, opset 21, whose weight is stored as another quantized type."""
     draft = Draft()
     number = TensorProto.DataType.Value(name)
-    steps = helper.make_tensor("steps", number, (IN, OUT), [0] * (IN * OUT))
+    values = helper.make_tensor("values", number, (IN, OUT), [0] * (IN * OUT))
     zeros = helper.make_tensor("zeros", number, (OUT,), [0] * OUT)
-    draft.constants += [steps, zeros]
-    weight = draft.dequantize("steps", filled(0.01), "zeros", axis=1)
+    draft.constants += [values, zeros]
+    weight = draft.dequantize("values", filled(0.01), "zeros", axis=1)
     return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), weight), 21)
 
 
@@ -170,10 +170,10 @@ def int8_constant_behind(op: str, **attributes: Any) -> ModelProto:
     """Return a MatMul whose int8 weight goes through an operator before it is dequantized."""
     draft = Draft()
     if op == "Transpose":
-        steps = draft.node(op, draft.int8(OUT, IN), **attributes)
+        values = draft.node(op, draft.int8(OUT, IN), **attributes)
     else:
-        steps = draft.node(op, draft.int8(IN, OUT // 2), draft.int8(IN, OUT // 2), **attributes)
-    weight = draft.dequantize(steps, filled(0.01), np.zeros(OUT, np.int8), axis=1)
+        values = draft.node(op, draft.int8(IN, OUT // 2), draft.int8(IN, OUT // 2), **attributes)
+    weight = draft.dequantize(values, filled(0.01), np.zeros(OUT, np.int8), axis=1)
     return draft.model(draft.node("MatMul", draft.qdq(draft.rows()), weight))
 
 
@@ -189,8 +189,8 @@ def dangling(*, to_output: bool) -> ModelProto:
 def cast_to_int8() -> ModelProto:
     """Return a Conv whose input is rounded by a Cast instead of QuantizeLinear."""
     draft = Draft()
-    steps = draft.node("Cast", "input", to=TensorProto.INT8)
-    return draft.model(draft.conv(draft.dequantize(steps)))
+    values = draft.node("Cast", "input", to=TensorProto.INT8)
+    return draft.model(draft.conv(draft.dequantize(values)))
 
 
 def int8_input() -> ModelProto:
@@ -238,13 +238,15 @@ def integer_operator(op: str) -> ModelProto:
     """Return a graph around an operator that is quantized by itself."""
     draft = Draft()
     if op == "DynamicQuantizeLinear":
-        draft.nodes.append(helper.make_node(op, ["input"], ["steps", "scale", "zero"], name=op))
-        return draft.model(draft.node("Relu", draft.dequantize("steps", "scale", "zero")))
-    steps, weight = draft.quantize(draft.rows()), draft.int8(IN, OUT)
+        draft.nodes.append(helper.make_node(op, ["input"], ["values", "scale", "zero"], name=op))
+        return draft.model(draft.node("Relu", draft.dequantize("values", "scale", "zero")))
+    values, weight = draft.quantize(draft.rows()), draft.int8(IN, OUT)
     if op == "MatMulInteger":
-        return draft.model(draft.node("Cast", draft.node(op, steps, weight), to=TensorProto.FLOAT))
+        return draft.model(draft.node("Cast", draft.node(op, values, weight), to=TensorProto.FLOAT))
     scale, zero = draft.constant(0.02, np.float32), draft.constant(INT8_ZERO)
-    return draft.model(draft.dequantize(draft.node(op, steps, scale, zero, weight, scale, zero, scale, zero)))
+    return draft.model(
+        draft.dequantize(draft.node(op, values, scale, zero, weight, scale, zero, scale, zero))
+    )
 
 
 def half_body_with_float_scale() -> ModelProto:

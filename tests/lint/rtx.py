@@ -1,18 +1,31 @@
-"""What TensorRT for RTX makes of ONNX files: refused or built, and which layers run on int8.
+"""What TensorRT for RTX does with ONNX graphs: refused or built, and which layers run on int8.
 
-Run as a program, because its parser crashes the process on some graphs.
+`verdicts.json` holds what one version of it did with every graph of `cases`, so that tests need not build
+them. To measure again and write that file (a minute, no GPU):
+
+    python -m tests.lint.rtx
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from onnx import ModelProto
+
+from .cases import EVERY
+
+FILE = Path(__file__).with_name("verdicts.json")
+COMMAND = "python -m tests.lint.rtx"
 
 _LAYER = re.compile(
     r"^Name: (?P<name>\S+), LayerType: (?P<type>\w+), Inputs: (?P<inputs>.*?), Constants:", re.M
@@ -23,7 +36,7 @@ _SIDES = (32, 64, 128)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one file."""
+    """What became of one graph."""
 
     built: bool
     said: str
@@ -32,23 +45,70 @@ class Verdict:
     """How many Conv, MatMul and Gemm of the file run on int8."""
 
 
-def verdicts(files: Sequence[Path]) -> Mapping[Path, Verdict]:
-    """Give every file to the parser and the builder, for GPUs of SM 8.6; none is needed here."""
+@dataclass(frozen=True)
+class Verdicts:
+    """What one version of TensorRT for RTX did with every graph, by name."""
+
+    version: str
+    graphs: Mapping[str, str]
+    """SHA-256 of each graph that it was given."""
+    verdicts: Mapping[str, Verdict]
+
+
+def installed_version() -> str | None:
+    """Return the version of TensorRT for RTX that is installed here."""
+    try:
+        return version("tensorrt_rtx_cu13")
+    except PackageNotFoundError:
+        return None
+
+
+def digest(model: ModelProto) -> str:
+    """Return the SHA-256 of a graph."""
+    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+
+
+def committed() -> Verdicts:
+    """Read `verdicts.json`."""
+    document: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    verdicts = {name: Verdict(**entry) for name, entry in document.pop("verdicts").items()}
+    return Verdicts(**document, verdicts=verdicts)
+
+
+def measure(graphs: Mapping[str, Callable[[], ModelProto]]) -> Mapping[str, Verdict]:
+    """Give every graph to the parser and the builder, for GPUs of SM 8.6; none is needed here."""
+    with TemporaryDirectory() as folder:
+        files = {name: Path(folder) / f"{number}.onnx" for number, name in enumerate(graphs)}
+        for name, file in files.items():
+            file.write_bytes(graphs[name]().SerializeToString())
+        found = _verdicts(list(files.values()))
+    return {name: found[file] for name, file in files.items()}
+
+
+def _verdicts(files: Sequence[Path]) -> Mapping[Path, Verdict]:
+    """Judge files in child processes, because the parser crashes on some."""
     found: dict[Path, Verdict] = {}
     while len(found) < len(files):
         todo = [str(file) for file in files if file not in found]
-        command = [sys.executable, "-m", __name__, *todo]
+        command = [sys.executable, "-m", "tests.lint.rtx", *todo]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
         found |= {Path(line.pop("file")): Verdict(**line) for line in lines}
         if len(lines) < len(todo):
-            found[Path(todo[len(lines)])] = Verdict(
-                False, f"crashed ({result.returncode}): {result.stderr[-500:]}"
-            )
+            found[Path(todo[len(lines)])] = Verdict(False, f"crashed ({result.returncode})")
     return found
 
 
-def _main(files: Sequence[str]) -> None:
+def _write() -> None:
+    installed = installed_version()
+    if installed is None:
+        sys.exit("TensorRT for RTX is not installed here")
+    graphs = {name: digest(make()) for name, make in EVERY.items()}
+    document = asdict(Verdicts(installed, graphs, measure(EVERY)))
+    FILE.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _judge_all(files: Sequence[str]) -> None:
     for file in files:
         print(json.dumps({"file": file, **_judge(Path(file).read_bytes())}), flush=True)  # noqa: T201
 
@@ -79,8 +139,8 @@ def _config(rtx: Any, builder: Any, network: Any) -> Any:
     config.set_compute_capability(rtx.ComputeCapability.SM86, 0)
     config.profiling_verbosity = rtx.ProfilingVerbosity.DETAILED
     profile = builder.create_optimization_profile()
-    given = network.get_input(0)
-    profile.set_shape(given.name, *((1, given.shape[1], side, side) for side in _SIDES))
+    entry = network.get_input(0)
+    profile.set_shape(entry.name, *((1, entry.shape[1], side, side) for side in _SIDES))
     config.add_optimization_profile(profile)
     return config
 
@@ -96,4 +156,4 @@ def _int8_products(listed: str) -> int:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1:])
+    _judge_all(sys.argv[1:]) if sys.argv[1:] else _write()

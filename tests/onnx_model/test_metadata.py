@@ -1,0 +1,113 @@
+"""What an exported model says of itself, written and read again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from onnx import ModelProto, helper
+
+from spandrel_aethernet.errors import OnnxError
+from spandrel_aethernet.onnx_model.metadata import (
+    CALIBRATED,
+    FROM_QAT,
+    Metadata,
+    read_metadata,
+    write_metadata,
+)
+from spandrel_aethernet.shapes import Profile, Range
+
+KEY = "spandrel_aethernet"
+METADATA = Metadata(
+    package_version="0.1.0",
+    source="a.pth",
+    source_sha256="00",
+    variant="small",
+    layout="not fused, QAT",
+    scale=2,
+    channels=3,
+    precision="fp32-int8",
+    preset="tensorrt",
+    profile=Profile(height=Range.only(64)),
+    input_ranges={"a": FROM_QAT, "b": CALIBRATED},
+    float_operators=["c"],
+)
+
+
+def with_document(document: object) -> ModelProto:
+    model = ModelProto()
+    helper.set_model_props(model, {KEY: json.dumps(document)})
+    return model
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    """What is written into a file."""
+    model = ModelProto()
+    write_metadata(model, METADATA)
+    (prop,) = model.metadata_props
+    return json.loads(prop.value)
+
+
+def test_metadata_survive_a_round_trip() -> None:
+    model = ModelProto()
+    write_metadata(model, METADATA)
+    assert read_metadata(model) == METADATA
+
+
+def test_the_format_comes_first_and_ranges_keep_the_words_of_published_files(
+    document: dict[str, Any],
+) -> None:
+    assert next(iter(document.items())) == ("format", 1)
+    assert document["input_ranges"] == {"a": "learned", "b": "calibrated"}
+    assert document["profile"] == {"batch": "1:1:16", "height": "64:64:64", "width": "32:256:1920"}
+
+
+def test_metadata_of_others_stay_and_ours_are_replaced() -> None:
+    model = with_document("old")
+    model.metadata_props.add(key="author", value="somebody")
+    write_metadata(model, METADATA)
+    assert {prop.key for prop in model.metadata_props} == {"author", KEY}
+    assert read_metadata(model) == METADATA
+
+
+def test_a_model_of_others_has_none() -> None:
+    assert read_metadata(ModelProto()) is None
+
+
+def test_a_document_without_a_format_and_with_unknown_keys_is_read(document: dict[str, Any]) -> None:
+    del document["format"]
+    assert read_metadata(with_document(document | {"later": 1})) == METADATA
+
+
+@pytest.mark.parametrize("key", [field.name for field in fields(Metadata)])
+def test_a_missing_key_is_named(key: str, document: dict[str, Any]) -> None:
+    del document[key]
+    with pytest.raises(OnnxError, match=f"lack {key}:"):
+        read_metadata(with_document(document))
+
+
+@pytest.mark.parametrize("axis", [field.name for field in fields(Profile)])
+def test_a_missing_axis_is_named(axis: str, document: dict[str, Any]) -> None:
+    del document["profile"][axis]
+    with pytest.raises(OnnxError, match=f"lack {axis}:"):
+        read_metadata(with_document(document))
+
+
+@pytest.mark.parametrize("damaged", ["text", 3, [1], {"profile": "64"}, {"profile": {"height": "9:1:2"}}])
+def test_damage_is_one_sentence(damaged: Any, document: dict[str, Any]) -> None:
+    if isinstance(damaged, dict):
+        damaged = document | damaged
+        if isinstance(damaged["profile"], dict):
+            damaged["profile"] = document["profile"] | damaged["profile"]
+    with pytest.raises(OnnxError, match="damaged"):
+        read_metadata(with_document(damaged))
+
+
+def test_what_is_not_json_is_damage() -> None:
+    model = ModelProto()
+    helper.set_model_props(model, {KEY: "{"})
+    with pytest.raises(OnnxError, match="damaged"):
+        read_metadata(model)
