@@ -34,7 +34,7 @@ class Layer:
     precision: str | None
     """`int8`, `fp16` or `fp32`: the type of its first input; None if it has none of these."""
     onnx_names: frozenset[str]
-    """The ONNX nodes it was made from."""
+    """The ONNX nodes that it computes."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class LayerReport:
 
     counts: Counter[str]
     fell_back: tuple[str, ...]
-    """Those of the quantised operators that no layer computes in INT8."""
+    """Those of the quantized operators that no layer computes in INT8."""
 
 
-def report_layers(text: str, quantised: Collection[str]) -> LayerReport | None:
-    """Count layers by precision and find the operators, named in `quantised`, that became float.
+def report_layers(text: str, quantized: Collection[str]) -> LayerReport | None:
+    """Count layers by precision and find the operators, named in `quantized`, that became float.
 
     `text` is what the engine inspector gives as JSON, or what the builder logs. None if it lists nothing.
     """
@@ -58,7 +58,7 @@ def report_layers(text: str, quantised: Collection[str]) -> LayerReport | None:
     products = [layer for layer in computing if layer.kind not in _POINTWISE]
     in_int8 = {name for layer in products if layer.precision == "int8" for name in layer.onnx_names}
     named = {name for layer in products for name in layer.onnx_names}
-    fell_back = tuple(name for name in quantised if name in named and name not in in_int8)
+    fell_back = tuple(name for name in quantized if name in named and name not in in_int8)
     return LayerReport(Counter(str(layer.precision) for layer in computing), fell_back)
 
 
@@ -85,7 +85,7 @@ def _from_json(text: str) -> Iterator[Layer]:
     for layer in layers:
         if not isinstance(layer, str):  # else a name only: the engine was built without details
             inputs = layer.get("Inputs", [])
-            types = [str(given.get("Datatype") or given.get("Format/Datatype")) for given in inputs]
+            types = [str(tensor.get("Datatype") or tensor.get("Format/Datatype")) for tensor in inputs]
             yield Layer(str(layer.get("LayerType")), _precision(types), _names(str(layer.get("Metadata"))))
 
 

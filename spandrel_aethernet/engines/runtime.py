@@ -54,8 +54,8 @@ class Runtime:
 def find_runtime(name: str = "auto") -> Runtime:
     """Import TensorRT for RTX (`rtx`), classic TensorRT (`tensorrt`), or the first of both that is there.
 
-    Raises `ArgumentError` for any other name, and `EngineError`, with the command that installs it, if there
-    is none.
+    Raises `ArgumentError` for any other name, and `EngineError`, with the command that installs it, if it is
+    not installed.
     """
     check_choice("runtime", name, RUNTIMES)
     wanted: list[RuntimeName] = [known for known in _MODULES if name in ("auto", known)]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 0.3
 """How long a cancelled build may take to stop by itself."""
 _LAYERS = ("Layers:\n", "Engine Layer Information:\n")
-"""How the message starts in which a builder lists the layers it made."""
+"""How the message starts in which a builder lists an engine's layers."""
 
 
 @dataclass(frozen=True)
@@ -198,8 +198,8 @@ def _make_monitor(module: Any, send: Send, cancelled: threading.Event) -> Any:
 
 def _inspect_layers(module: Any, log: Any, content: memoryview) -> str | None:
     """Return the engine's layers as JSON, or None if the GPU that is here cannot run it."""
-    runtime: trt.Runtime = module.Runtime(log)
-    engine = runtime.deserialize_cuda_engine(content)
+    deserializer: trt.Runtime = module.Runtime(log)
+    engine = deserializer.deserialize_cuda_engine(content)
     if not engine:  # None, whatever the stubs say
         return None
     return engine.create_engine_inspector().get_engine_information(module.LayerInformationFormat.JSON)

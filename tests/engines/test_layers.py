@@ -19,12 +19,12 @@ from .networks import upscaler
 ROW_MAJOR = "Row major linear {} format"
 
 
-def entry(kind: str, given: list[str], names: list[str], key: str = "Format/Datatype") -> dict[str, object]:
+def entry(kind: str, inputs: list[str], names: list[str], key: str = "Format/Datatype") -> dict[str, object]:
     return {
         "Name": " + ".join(names),
         "LayerType": kind,
         "Inputs": [
-            {"Name": "x", "Location": "Device", "Dimensions": [16, 96, 28, 28], key: one} for one in given
+            {"Name": "x", "Location": "Device", "Dimensions": [16, 96, 28, 28], key: one} for one in inputs
         ],
         "Outputs": [{"Name": "y", "Location": "Device", "Dimensions": [16, 96, 28, 28], key: "Half"}],
         "TacticName": "sm80_xmma_fprop_implicit_gemm_f16f16_f16f32_f32_nhwckrsc_nhwc",

@@ -12,11 +12,9 @@ import pytest
 from spandrel_aethernet.engines.process import plain
 
 LISTS_MODULES = "import spandrel_aethernet.engines.worker, json, sys; print(json.dumps(list(sys.modules)))"
-
 STARTS = (
     "import json, sys; from spandrel_aethernet.engines import worker; worker.main(json.loads(sys.argv[1]))"
 )
-
 JOB: dict[str, Any] = {
     "runtime": "rtx",
     "onnx": None,
@@ -42,10 +40,7 @@ def test_worker_loads_nothing_heavy() -> None:
 def test_worker_ends_when_its_parent_is_gone(content: bytes) -> None:
     """Before the whole model has come, as from a parent that was killed meanwhile."""
     request: dict[str, Any] = {"job": JOB, "bytes": 100}
-    start = (
-        "import json, sys; from spandrel_aethernet.engines.worker import main; main(json.loads(sys.argv[1]))"
-    )
-    command = [sys.executable, "-c", start, json.dumps(request)]
+    command = [sys.executable, "-c", STARTS, json.dumps(request)]
     found = subprocess.run(command, input=content, capture_output=True, check=True)
     assert found.stdout == b""
 
