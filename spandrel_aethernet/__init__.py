@@ -10,8 +10,8 @@ Everything else loads when it is first used, so that importing this package cost
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # of type checkers True; importing `typing` would take longer than all else here
 if TYPE_CHECKING:
     from .engines.build import build_engine
     from .engines.build_plan import BuildOptions

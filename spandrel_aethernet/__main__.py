@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
+from _thread import get_ident
 from types import FrameType
 
 
 class _NoMoreImports:
     """Ends the next import: PyTorch swallows what ends its import of NumPy, KeyboardInterrupt included."""
 
+    def __init__(self) -> None:
+        self._thread = get_ident()
+
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:  # noqa: ARG002
-        if threading.current_thread() is threading.main_thread():
+        if get_ident() == self._thread:
             sys.meta_path.remove(self)
             raise KeyboardInterrupt
 
