@@ -1,8 +1,9 @@
-"""INT8 files: what they lose on photographs, and what ONNX Runtime makes of them."""
+"""Acceptance: what INT8 loses on photographs, which kernels ONNX Runtime runs, the published cases."""
 
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,73 +12,177 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from spandrel_aethernet import export_network, lint_onnx
 from spandrel_aethernet.data import DEMO_MODEL, PHOTOGRAPHS, half_size, original
-from spandrel_aethernet.evaluation.metrics import psnr
+from spandrel_aethernet.images.channels import feed_for, to_network
 from spandrel_aethernet.images.files import read_picture
-from spandrel_aethernet.inference.backend import Backend
-from spandrel_aethernet.inference.onnx import OnnxBackend
-from spandrel_aethernet.inference.pytorch import PyTorchBackend
-from spandrel_aethernet.inference.tiling import upscale_pixels
-from spandrel_aethernet.lint.linter import lint_file
-from spandrel_aethernet.model.io import load_model
-from spandrel_aethernet.onnx_export.export import export_onnx
-from spandrel_aethernet.onnx_export.int8_ops import PRESETS
+from spandrel_aethernet.images.psnr import psnr
+from spandrel_aethernet.model.source import NetworkSource, as_source
+from spandrel_aethernet.onnx_export.calibration import calibrated, calibration_images
+from spandrel_aethernet.onnx_export.deploy import deployable
+from spandrel_aethernet.onnx_export.int8_ops import PRESETS, plan
+from spandrel_aethernet.onnx_export.scales import find_scales
+from spandrel_aethernet.onnx_export.simulate import simulate
+from spandrel_aethernet.onnx_export.torch_export import newest_opset
 
-from ..model.reference import DATA
+from ..artifacts import Artifacts
+from ..model.reference import DATA, load_case
+
+WITHOUT_QAT = DATA / "aether_small_2x_float16.safetensors"
+CROP = 64
+"""Pixels of a side of what is upscaled of each photograph."""
+LARGE_OPS = {"fp32-int8": 34, "fp16-int8": 49}
+"""How many operators of aether_small the default presets quantize."""
 
 
-def decibels_lost(float_backend: Backend, file: Path) -> float:
-    """Mean over the photographs, against the originals."""
-    int8 = OnnxBackend(file)
-    losses: list[float] = []
+@cache
+def photographs() -> list[tuple[Tensor, NDArray[np.uint8]]]:
+    """The middle of each photograph as a network takes it, and of its original."""
+    pairs: list[Any] = []
     for name in PHOTOGRAPHS:
-        small, truth = read_picture(half_size(name)).pixels, read_picture(original(name)).pixels
-        scores = [psnr(upscale_pixels(b, small, tile=512), truth) for b in (float_backend, int8)]
-        losses.append(scores[0] - scores[1])
-    return float(np.mean(losses))
+        small, large = read_picture(half_size(name)).pixels, read_picture(original(name)).pixels
+        top, left = ((side - CROP) // 2 for side in small.shape[:2])
+        crop = small[top : top + CROP, left : left + CROP]
+        truth = large[2 * top : 2 * (top + CROP), 2 * left : 2 * (left + CROP)]
+        pairs.append((torch.from_numpy(to_network(crop, feed_for(3, 3))), truth))
+    return pairs
+
+
+def mean_psnr(outputs: list[NDArray[np.floating]]) -> float:
+    """Mean over the photographs, against the originals, in 8 bits and two pixels from the edge."""
+    scores: list[float] = []
+    for output, (_, truth) in zip(outputs, photographs(), strict=True):
+        pixels = np.rint(np.clip(output[0].transpose(1, 2, 0).astype(np.float32), 0, 1) * 255)
+        scores.append(psnr(pixels[2:-2, 2:-2], truth[2:-2, 2:-2], peak=255))
+    return float(np.mean(scores))
+
+
+@torch.inference_mode()
+def of_network(network: nn.Module) -> float:
+    return mean_psnr([network(image).numpy() for image, _ in photographs()])
+
+
+def of_file(path: Path) -> float:
+    library: Any = onnxruntime
+    session = library.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return mean_psnr([session.run(None, {"input": image.numpy()})[0] for image, _ in photographs()])
+
+
+@cache
+def measured(path: Path) -> tuple[NetworkSource, nn.Module, float]:
+    """A network with all ranges, as it is deployed, and what it reaches in float."""
+    source = calibrated(as_source(path), calibration_images(None, 3))
+    network = deployable(source.checkpoint.network(), merged=True)
+    return source, network, of_network(network)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_int8_loses_little_on_photographs(preset: str, demo_backend: PyTorchBackend, tmp_path: Path) -> None:
-    file = export_onnx(DEMO_MODEL, tmp_path / "int8.onnx", preset=preset, verified=False).path
-    assert decibels_lost(demo_backend, file) < 0.05
-    assert (lint_file(file).coverage.total.ratio or 0) > 0.8
+@pytest.mark.parametrize(("path", "limit"), [(DEMO_MODEL, 0.05), (WITHOUT_QAT, 0.15)])
+def test_int8_loses_little_on_photographs(preset: str, path: Path, limit: float) -> None:
+    """Decibels of the network that every INT8 export is verified against."""
+    source, network, in_float = measured(path)
+    ranges = source.checkpoint.ranges
+    ops = plan(source.checkpoint.info.hyperparameters, preset, ranges)
+    scales = find_scales(network, ops, ranges, calibration_images(None, 3))
+    assert in_float - of_network(simulate(network, scales)) < limit
+
+
+def test_the_exported_file_loses_little_on_photographs(artifacts: Artifacts) -> None:
+    _, _, in_float = measured(DEMO_MODEL)
+    assert in_float - of_file(artifacts.onnx("fp32-int8", "demo")) < 0.05
+
+
+@pytest.mark.parametrize("precision", LARGE_OPS)
+def test_most_of_the_arithmetic_is_int8(precision: str, artifacts: Artifacts) -> None:
+    file = artifacts.onnx(precision, "demo")
+    assert len(artifacts.report(precision, "demo").metadata.input_ranges) == LARGE_OPS[precision]
+    assert (lint_onnx(file).coverage.total.ratio or 0) > 0.8
     assert file.stat().st_size < 2_500_000
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_int8_without_qat_keeps_in_float_what_would_lose_more(preset: str, tmp_path: Path) -> None:
-    source = DATA / "aether_small_2x_float16.safetensors"
-    report = export_onnx(source, tmp_path / "int8.onnx", preset=preset)
-    depthwise = [f"layers.{stage}.{block}.conv.fused_conv" for stage in range(4) for block in range(4)]
+def test_without_qat_what_would_lose_more_stays_float(preset: str) -> None:
+    source = as_source(WITHOUT_QAT)
+    ops = plan(source.checkpoint.info.hyperparameters, preset, source.checkpoint.ranges)
+    network = deployable(source.checkpoint.network(), merged=True)
+    weighted = {name.removesuffix(".weight") for name, part in network.named_parameters() if part.ndim > 1}
+    depthwise = {f"layers.{stage}.{block}.conv.fused_conv" for stage in range(4) for block in range(4)}
     expected = {"conv_first", "conv_before_upsample.0", "upsample.0", "conv_last"}
-    expected |= set(depthwise) if preset == "onnxruntime" else set()
-    assert set(report.metadata.float_operators) == expected
-    float_backend = PyTorchBackend(load_model(source).model, torch.device("cpu"), torch.float32)
-    assert decibels_lost(float_backend, report.path) < 0.15
+    expected |= depthwise if preset == "onnxruntime" else set()
+    assert weighted - {op.module for op in ops} == expected
 
 
-@pytest.mark.parametrize("opset", [17, 20])
-@pytest.mark.parametrize("preset", [None, *PRESETS])
-def test_what_onnx_runtime_makes_of_it(preset: str | None, opset: int, tmp_path: Path) -> None:
-    """Every product is an integer kernel, and every GELU one operator."""
-    precision = "fp32-int8" if preset else "fp32"
-    report = export_onnx(
-        DEMO_MODEL,
-        tmp_path / "out.onnx",
-        precision=precision,
-        preset=preset or "tensorrt",
-        opset=opset,
-        verified=False,
-    )
-    optimised = tmp_path / "optimised.onnx"
+def kernels(model: onnx.ModelProto, folder: Path) -> Counter[str]:
+    """Count the operators of a model once ONNX Runtime has fused what it can."""
+    optimised = folder / "optimised.onnx"
     library: Any = onnxruntime
     options = library.SessionOptions()
     options.optimized_model_filepath = str(optimised)
     options.log_severity_level = 3
-    library.InferenceSession(str(report.path), options, providers=["CPUExecutionProvider"])
-    kinds = Counter(node.op_type for node in onnx.load(str(optimised)).graph.node)
-    assert kinds["BiasGelu"] == 16
-    assert kinds["MatMulIntegerToFloat"] == (32 if preset else 0)
-    assert kinds["MatMul"] == (0 if preset else 48)
+    library.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return Counter(node.op_type for node in onnx.load(str(optimised)).graph.node)
+
+
+def test_every_product_of_the_demo_model_is_an_integer_kernel(artifacts: Artifacts, tmp_path: Path) -> None:
+    found = kernels(onnx.load(str(artifacts.onnx("fp32-int8", "demo"))), tmp_path)
+    assert (found["BiasGelu"], found["MatMulIntegerToFloat"], found["MatMul"]) == (16, 32, 0)
+
+
+def test_float_products_stay_apart_and_every_gelu_is_one_operator(
+    artifacts: Artifacts, tmp_path: Path
+) -> None:
+    found = kernels(onnx.load(str(artifacts.onnx("fp32"))), tmp_path)
+    assert (found["BiasGelu"], found["MatMulIntegerToFloat"], found["MatMul"]) == (2, 0, 6)
+
+
+@pytest.mark.parametrize(
+    ("opset", "preset", "precision"),
+    [
+        (18, "onnxruntime", "fp32-int8"),
+        (19, "tensorrt", "fp32-int8"),
+        (20, None, "fp32"),
+        (21, "onnxruntime", "fp32-int8"),
+        pytest.param(17, "tensorrt", "fp32-int8", marks=pytest.mark.slow),
+        pytest.param(20, "tensorrt", "fp32-int8", marks=pytest.mark.slow),
+        pytest.param(20, "onnxruntime", "fp32-int8", marks=pytest.mark.slow),
+    ],
+)
+def test_every_opset_agrees_and_runs_on_the_same_kernels(
+    opset: int, preset: str | None, precision: str, artifacts: Artifacts, tmp_path: Path
+) -> None:
+    if opset > newest_opset():
+        pytest.skip("this PyTorch does not write it")
+    exported = export_network(
+        artifacts.tiny, precision=precision, preset=preset, opset=opset, calibration=artifacts.images
+    )
+    assert exported.model.opset_import[0].version == exported.report.opset == opset
+    assert exported.report.agreements
+    found = kernels(exported.model, tmp_path)
+    products = (0, 6) if precision == "fp32" else (4, 0)
+    assert (found["BiasGelu"], found["MatMulIntegerToFloat"], found["MatMul"]) == (2, *products)
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("small_3x_gray_fused", "fp32"),
+        pytest.param("small_2x_fused", "fp16", marks=pytest.mark.slow),
+        pytest.param("small_2x_fused", "fp32", marks=pytest.mark.slow),
+        pytest.param("small_3x_gray_fused", "fp16", marks=pytest.mark.slow),
+    ],
+)
+def test_reference_cases_in_float(name: str, precision: str, tmp_path: Path) -> None:
+    case = load_case(name)
+    torch.save(case.checkpoint, tmp_path / "case.pth")
+    model = export_network(tmp_path / "case.pth", precision=precision, verified=False).model
+    library: Any = onnxruntime
+    session = library.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    dtype = np.float16 if precision == "fp16" else np.float32
+    output = session.run(None, {"input": case.input.numpy().astype(dtype)})[0]
+    expected = case.expected.numpy()
+    if precision == "fp32":
+        assert float(np.abs(output - expected).max()) < 1e-4
+    assert psnr(output, expected, peak=1) > 50
