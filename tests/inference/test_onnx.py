@@ -95,7 +95,7 @@ def test_fixed_size_is_the_tile(tmp_path: Path) -> None:
     whole = upscale_pixels(free, pixels, tile=320)
     # In the last column the kernel sees the padding in place of the zeros beyond the image.
     assert np.array_equal(tiled[:, :-2], whole[:, :-2])
-    with pytest.raises(OnnxError, match=r"takes 40×56 only and was given 41×41: give --tile 40$"):
+    with pytest.raises(OnnxError, match=r"takes 40×56 only and was given 41×41: give tile=40$"):
         fixed(batch(1, 3, 41, 41))
 
 

@@ -26,7 +26,7 @@ class Choosy:
     def run(self, batch: Batch) -> Batch:
         axes = self.accepted.batch, self.accepted.height, self.accepted.width
         for axis, size in zip(axes, (batch.shape[0], *batch.shape[2:]), strict=True):
-            assert axis.minimum <= size <= (axis.maximum or size)
+            assert axis.min <= size <= (axis.max or size)
         self.shapes.append(batch.shape)
         return self.network(batch)
 
@@ -87,7 +87,7 @@ def test_limits_are_said(accepted: Accepted, text: str, tile: int | None) -> Non
 def test_what_is_too_large_is_refused(size: tuple[int, int]) -> None:
     choosy = Choosy(PROFILE)
     height, width = size
-    message = f"takes 16×24 to 40×64 and was given {height}×{width}: give --tile 40$"
+    message = f"takes 16×24 to 40×64 and was given {height}×{width}: give tile=40$"
     with pytest.raises(EngineError, match=message):
         choosy(random_batch(1, 3, height, width))
     assert choosy.shapes == []
