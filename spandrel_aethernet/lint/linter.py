@@ -102,4 +102,4 @@ def _apply(rule: Rule, graph: OnnxGraph) -> list[Finding]:
     ]
 
 
-lint_file = lint_model = lint_onnx  # until all callers have moved
+lint_file = lint_onnx  # until all callers have moved

@@ -67,7 +67,7 @@ def read_metadata(model: ModelProto) -> Metadata | None:
         return None
     try:
         document: dict[str, Any] = dict(json.loads(text))
-        known = {field.name: document[field.name] for field in fields(Metadata)}
+        known: dict[str, Any] = {field.name: document[field.name] for field in fields(Metadata)}
         axes: dict[str, Any] = {
             field.name: Range.parse(known["profile"][field.name], field.name) for field in fields(Profile)
         }
@@ -75,4 +75,5 @@ def read_metadata(model: ModelProto) -> Metadata | None:
         raise OnnxError(f"the metadata {_KEY} lack {error.args[0]}: export the model again") from error
     except (ArgumentError, AttributeError, TypeError, ValueError) as error:
         raise OnnxError(f"the metadata {_KEY} are damaged: export the model again") from error
-    return Metadata(**{**known, "profile": Profile(**axes)})
+    known["profile"] = Profile(**axes)
+    return Metadata(**known)
