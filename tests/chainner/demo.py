@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from spandrel_aethernet import upscale
 from spandrel_aethernet.onnx_model.metadata import Metadata, read_metadata
 from spandrel_aethernet.onnx_model.read import read_model
 
@@ -47,10 +48,11 @@ def pixels(path: Path) -> NDArray[np.int64]:
     return np.asarray(Image.open(path).convert("RGB")).astype(np.int64)
 
 
-def assert_same(first: Path, second: Path) -> None:
-    one, other = pixels(first), pixels(second)
-    assert one.shape == other.shape
-    assert np.abs(one - other).max() <= 1
+def assert_upscaled(result: Path, picture: Path, model: Path) -> None:
+    """Compare what a node made of a picture with what we make of it."""
+    expected = upscale(pixels(picture).astype(np.uint8), model).astype(np.int64)
+    assert pixels(result).shape == expected.shape
+    assert np.abs(pixels(result) - expected).max() <= 1
 
 
 def metadata_of(path: Path) -> Metadata:

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from spandrel_aethernet.cli import main
 from spandrel_aethernet.engines.sidecar import read_sidecar
 
 from ..artifacts import Artifacts
 from .backend import Backend, NodeError
-from .demo import assert_progress_grows_to_its_end, assert_same, load, save_image
+from .demo import assert_progress_grows_to_its_end, assert_upscaled, load, save_image
 from .events import broadcast_type
 
 
@@ -83,9 +82,7 @@ def test_an_engine_is_loaded_and_needs_a_gpu_to_run(
     save_image(graph, upscaled, tmp_path / "chainner.png")
     if torch.cuda.is_available():
         backend.run(graph)
-        ours = tmp_path / "ours.png"
-        assert main(["upscale", str(photograph), "-o", str(ours), "-m", str(file)]) == 0
-        assert_same(tmp_path / "chainner.png", ours)
+        assert_upscaled(tmp_path / "chainner.png", photograph, file)
         return
     with pytest.raises(NodeError, match=rf"{file.name} needs an NVIDIA GPU and its driver") as caught:
         backend.run(graph)

@@ -10,7 +10,6 @@ import onnx
 import pytest
 from PIL import Image
 
-from spandrel_aethernet.cli import main
 from spandrel_aethernet.data import DEMO_MODEL, original
 from spandrel_aethernet.model.fuse_file import fuse_file
 from spandrel_aethernet.model.io import load_model
@@ -21,7 +20,7 @@ from .backend import Backend, NodeError
 from .demo import (
     WITHOUT_QAT,
     assert_progress_grows_to_its_end,
-    assert_same,
+    assert_upscaled,
     load,
     metadata_of,
     pixels,
@@ -92,9 +91,8 @@ def test_chainners_own_nodes_load_and_upscale_with_every_form(
     )
     save_image(graph, upscaled, tmp_path / "chainner.png")
     backend.run(graph)
-    assert main(["upscale", str(photograph), "-o", str(tmp_path / "ours.png"), "-m", str(checkpoint)]) == 0
 
-    assert_same(tmp_path / "chainner.png", tmp_path / "ours.png")
+    assert_upscaled(tmp_path / "chainner.png", photograph, checkpoint)
 
 
 @pytest.mark.parametrize(
@@ -120,14 +118,13 @@ def test_an_exported_model_works_in_chainners_own_onnx_nodes(
     )
     events = backend.run(graph)
     saved = tmp_path / "saved.onnx"
-    assert main(["upscale", str(photograph), "-o", str(tmp_path / "ours.png"), "-m", str(saved)]) == 0
 
     expected = as_source(load_model(checkpoint))
     metadata = metadata_of(saved)
     assert (metadata.precision, metadata.source) == (precision, expected.name)
     assert metadata.source_sha256 == expected.sha256
     assert told(events, info) == {"Scale": 2, "Purpose": "Generic"}
-    assert_same(tmp_path / "chainner.png", tmp_path / "ours.png")
+    assert_upscaled(tmp_path / "chainner.png", photograph, saved)
     assert_progress_grows_to_its_end(events, export)
 
 
