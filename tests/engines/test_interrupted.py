@@ -108,17 +108,21 @@ def test_killed_at_any_moment_leaves_a_whole_engine_or_none(kills: int, tmp_path
         build_engine(source, source.with_suffix(".engine"), RTX_30)
         duration = time.perf_counter() - begun
     seen: set[str] = set()
-    for number in range(kills):
+    number = 0
+    # On a busy machine, moments later than planned are tried until some lie after a build.
+    while number < kills or not {"0.onnx", "1.onnx"} <= seen:
+        assert number < 10 * kills, "no kill came after a build"
+        latest = 3 * duration * (1 + number // kills)
         process = server().Process(target=build_in_turn, args=(sources, target, RTX_30))
         process.start()
-        time.sleep(0.05 + 3 * duration * (number + 1) / kills)
+        time.sleep(0.05 + latest * (number % kills + 1) / kills)
         process.kill()
         process.join()
+        number += 1
         if target.exists():
             assert read_header(target) is not None, "its size is what it says"
             info = read_sidecar(target)
             seen.add(info.source if info else "not described")
-    assert {"0.onnx", "1.onnx"} <= seen, "the kills came before, between and after builds"
     time.sleep(1)
     build_engine(sources[0], target, RTX_30, force=True)
     info = read_sidecar(target)
