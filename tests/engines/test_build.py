@@ -237,6 +237,10 @@ def test_refusals_come_before_any_work(tmp_path: Path) -> None:
     target.touch()
     with pytest.raises(OutputError, match="exists and is kept"):
         build_engine("missing.pth", target)
+    target.unlink()
+    sidecar_path(target).mkdir()
+    with pytest.raises(OutputError, match="json is a folder"):
+        build_engine("missing.pth", target, force=True)
 
 
 def test_what_the_parser_refuses_is_said_with_its_node(tmp_path: Path) -> None:
