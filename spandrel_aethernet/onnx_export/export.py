@@ -135,7 +135,7 @@ def export_network(
 
 def export_onnx(
     source: NetworkInput,
-    target: Path,
+    target: str | Path,
     *,
     precision: str | Precision = "fp32-int8",
     opset: int | None = None,
