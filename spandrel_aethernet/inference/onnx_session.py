@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError, OnnxError, missing_extras
+from ..errors import ArgumentError, Hint, OnnxError, missing_extras
 from ..onnx_model.read import read_model
 
 _CPU = "CPUExecutionProvider"
@@ -27,10 +27,9 @@ def open_session(path: Path, provider: str = "auto") -> Any:
     """
     with missing_extras():
         import onnxruntime
-
-        read_model(path)  # says more of what is wrong with a file, and looks where its data lies
     library: Any = onnxruntime
     providers = choose_providers(provider, library.get_available_providers())
+    read_model(path)  # says more of what is wrong with a file, and looks where its data lies
     options = library.SessionOptions()
     options.log_severity_level = _FATAL
     # Planning memory ahead for one size keeps a second copy of it for all others: twice the peak.
@@ -53,7 +52,8 @@ def open_session(path: Path, provider: str = "auto") -> Any:
         name = f"ONNX Runtime {library.__version__}"
         raise OnnxError(f"{path} cannot be loaded by {name}: {reason(error)}") from error
     if provider != "auto" and session.get_providers()[0] != providers[0]:
-        raise ArgumentError(f"provider {provider} cannot be used here (its libraries do not load): try cpu")
+        hint = Hint("try {provider}", provider="cpu")
+        raise ArgumentError(f"provider {provider} cannot be used here (its libraries do not load)", hint)
     return session
 
 

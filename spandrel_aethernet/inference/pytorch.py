@@ -59,7 +59,8 @@ def choose_device(name: str) -> torch.device:
         torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0]
-        raise ArgumentError(f"device {name} cannot be used here ({reason}): try cpu") from error
+        hint = Hint("try {device}", device="cpu")
+        raise ArgumentError(f"device {name} cannot be used here ({reason})", hint) from error
     return device
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AetherError, Hint, ImageError
+from ..errors import AetherError, ArgumentError, Hint
 from ..images.channels import feed_for, from_network, to_network, white
 from ..progress import SILENT, Progress
 from .backend import Backend
@@ -26,12 +26,26 @@ def choose_tiles(backend: Backend, tile: int | None = None, overlap: int | None 
     """Return the side of the tiles and their overlap; what is None is chosen for the backend.
 
     `DEFAULT_OVERLAP` is for tiles that keep 16 pixels or more of their side; of a smaller one, as a network
-    for small images only demands it, the overlap is a quarter.
+    for small images only demands it, the overlap is a quarter. Raises `ArgumentError` as `check_tiles` does.
     """
     if overlap is not None:
-        return tile or max(backend.auto_tile(), 2 * overlap + 16), overlap
-    side = tile or backend.auto_tile()
-    return side, DEFAULT_OVERLAP if side >= 2 * DEFAULT_OVERLAP + 16 else side // 4
+        side = tile or max(backend.auto_tile(), 2 * overlap + 16)
+    else:
+        side = tile or backend.auto_tile()
+        overlap = DEFAULT_OVERLAP if side >= 2 * DEFAULT_OVERLAP + 16 else side // 4
+    check_tiles(side, overlap)
+    return side, overlap
+
+
+def check_tiles(tile: int, overlap: int) -> None:
+    """Raise `ArgumentError` if nothing of a tile is kept between its overlaps, or for a negative overlap."""
+    if overlap < 0:
+        raise ArgumentError(f"overlap is {overlap}: expected 0 pixels or more")
+    if tile <= 2 * overlap:
+        raise ArgumentError(
+            f"a tile of {tile} leaves nothing between overlaps of {overlap}",
+            Hint(f"give a {{tile}} of more than {2 * overlap}"),
+        )
 
 
 class Span(NamedTuple):
@@ -75,13 +89,10 @@ def upscale_pixels(
     context only; `progress` advances by one for each tile. Tiles, all of one size, go to the backend up to
     `max_batch` at once, as far as their output takes no more than 256 MiB. Memory grows with the tile
     and with the size of input and output, nothing else. An alpha channel that is opaque all
-    over stays so without a pass through the network. Raises `ImageError` if no tile fits the overlap,
-    and `AetherError` if the network's output is not finite.
+    over stays so without a pass through the network. Raises `ArgumentError` as `check_tiles` does,
+    `ImageError` if the channels do not fit the network, and `AetherError` if its output is not finite.
     """
-    if tile <= 2 * overlap:
-        raise ImageError(
-            f"a tile of {tile} leaves nothing between overlaps of {overlap}: give more than {2 * overlap}"
-        )
+    check_tiles(tile, overlap)
     height, width, channels = pixels.shape
     scale, top = backend.scale, white(pixels.dtype)
     has_alpha = channels in (2, 4) and channels != backend.channels

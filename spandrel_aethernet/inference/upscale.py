@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from spandrel import ImageModelDescriptor
 
-from ..errors import AetherError, ArgumentError, ImageError, OutputError
+from ..errors import AetherError, ArgumentError, Hint, ImageError, OutputError
 from ..files import check_target
 from ..images.files import Picture, check_holds, read_picture, write_picture
 from ..model.network import AetherNet
@@ -21,16 +21,20 @@ from .open import open_model
 from .pytorch import PyTorchBackend, choose_device, choose_dtype
 from .tiling import Sample, choose_tiles, tile_count, upscale_pixels
 
+Model: TypeAlias = str | Path | AetherNet | ImageModelDescriptor[Any] | Backend
+"""Whatever can upscale: the path of a model file, a network, a descriptor, a backend that is loaded."""
+
 _DTYPES = ("uint8", "uint16", "float32")
 
 
 def upscale(
     image: NDArray[Sample],
-    model: str | Path | AetherNet | ImageModelDescriptor[Any] | Backend,
+    model: Model,
     *,
     tile: int | None = None,
     overlap: int | None = None,
     device: str = "auto",
+    dtype: str = "auto",
     progress: Progress = SILENT,
 ) -> NDArray[Sample]:
     """Return an image enlarged by a model: H x W x C or H x W, uint8, uint16, or float32 with values 0..1.
@@ -38,24 +42,25 @@ def upscale(
         model = spandrel_aethernet.load_model("aether_small_2x.pth")
         larger = spandrel_aethernet.upscale(image, model)
 
-    The result has the dtype and the axes of `image`, which stays as it is, and values clamped to the dtype's
-    range. C is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha). `model` is a network or a descriptor,
-    the path of a checkpoint, an ONNX file or an engine, or a backend that `open_model` gave: for many
-    images give that, since the others are made ready anew each time. `device` (`auto`, `cpu`, `cuda:1`,
-    `mps` …) is for all but a backend and ONNX files; float16 is taken on CUDA, float32 elsewhere. `tile` and
-    `overlap` are in input pixels and chosen by default; see `choose_tiles`.
+    The result has the dtype and the axes of `image`, which stays as it is, H·scale x W·scale, and values
+    clamped to the range of the dtype; floats are never rounded to integers. C is 1 (grey), 2 (grey, alpha),
+    3 (RGB) or 4 (RGB, alpha), or the network's own channel count. `model` is a network or a descriptor, the
+    path of a checkpoint, an ONNX file or an engine, or the `backend` that `open_model` gave: for many images
+    give that, since the others are made ready anew each time. `device` (`auto`, `cpu`, `cuda:1`, `mps` …) is
+    for all but ONNX files and backends, `dtype` (`float32`, `float16`, `bfloat16`; `auto` is float16 on CUDA,
+    else float32) for networks and checkpoints. `tile` and `overlap` are in input pixels; see `choose_tiles`
+    for None. `progress` begins one step of as many parts as there are tiles.
 
-    Raises `ArgumentError` for an image of another shape or dtype or a wrong device, `ImageError` for an
-    image that does not fit the model or a tile that does not fit the overlap, `AetherError` if the memory
-    is not enough or the output not finite, and for a path what `open_model` raises.
+    Raises `ArgumentError` for an image of another shape or dtype or with floats outside 0..1, a model of
+    another kind, a device or dtype that is unknown or not for the model, and a tile that leaves nothing
+    between its overlaps; `ImageError` for channels that do not fit the model; `AetherError` if the memory is
+    not enough or the output not finite; for a path what `open_model` raises.
     """
-    if image.dtype.name not in _DTYPES or image.ndim not in (2, 3) or not image.size:
-        raise ArgumentError(
-            f"the image is {shape_text(image.shape)} of {image.dtype}: expected height×width or "
-            f"height×width×channels of uint8, uint16 or float32"
-        )
-    backend = _as_backend(model, device)
+    _check_image(image)
+    backend = _as_backend(model, device, dtype)
     pixels = image[:, :, np.newaxis] if image.ndim == 2 else image
+    if pixels.shape[2] > 4 and pixels.shape[2] != backend.channels:
+        raise ImageError(f"the image has {pixels.shape[2]} channels: expected 1 to 4")
     side, overlap = choose_tiles(backend, tile, overlap)
     progress.begin("upscaling", tile_count(pixels, side, overlap))
     output = upscale_pixels(backend, pixels, tile=side, overlap=overlap, progress=progress)
@@ -75,15 +80,16 @@ def upscale_file(
 
     Depth, grey or colour, alpha, EXIF (of a TIFF only its orientation) and ICC profile are the source's.
     `tile` and `overlap` are in input pixels; see `choose_tiles` for None. `progress` begins one step, called
-    as the source is, of as many parts as there are tiles. Raises `ImageError` or `OutputError`; then
-    nothing is written, and what can be known before the network runs is raised before.
+    as the source is, of as many parts as there are tiles. Raises `ArgumentError` as `check_tiles` does,
+    `ImageError` or `OutputError`; then nothing is written, and what can be known before the network runs is
+    raised before.
     """
+    side, overlap = choose_tiles(backend, tile, overlap)
     check_target(job.target, force=force)
     if job.target.resolve() == job.source.resolve():
         raise OutputError(f"{job.target} would replace its own source: choose another folder or name")
     picture = read_picture(job.source)
     check_holds(job.target, picture, scale=backend.scale)
-    side, overlap = choose_tiles(backend, tile, overlap)
     progress.begin(job.source.name, tile_count(picture.pixels, side, overlap))
     try:
         pixels = upscale_pixels(backend, picture.pixels, tile=side, overlap=overlap, progress=progress)
@@ -94,13 +100,29 @@ def upscale_file(
     return result
 
 
-def _as_backend(model: str | Path | AetherNet | ImageModelDescriptor[Any] | Backend, device: str) -> Backend:
+def _check_image(image: NDArray[Any]) -> None:
+    if image.dtype.name not in _DTYPES or image.ndim not in (2, 3) or not image.size:
+        raise ArgumentError(
+            f"the image is {shape_text(image.shape)} of {image.dtype}: expected height×width or "
+            "height×width×channels of uint8, uint16 or float32"
+        )
+    if image.dtype == np.float32:
+        least, most = float(image.min()), float(image.max())
+        if not (least >= 0 and most <= 1):  # nor NaN, which is in no order
+            raise ArgumentError(f"the image holds floats from {least:g} to {most:g}: expected 0 to 1")
+
+
+def _as_backend(model: Model, device: str, dtype: str) -> Backend:
     if isinstance(model, str | Path):
-        return open_model(Path(model), device=device).backend
-    if not isinstance(model, AetherNet | ImageModelDescriptor):
-        return model
+        return open_model(Path(model), device=device, dtype=dtype).backend
     network: object = model.model if isinstance(model, ImageModelDescriptor) else model
-    if not isinstance(network, AetherNet):
-        raise ArgumentError(f"{type(network).__name__} is not AetherNet: give a model that load_model read")
-    chosen = choose_device(device)
-    return PyTorchBackend(network, chosen, choose_dtype("auto", chosen))
+    if isinstance(network, AetherNet):
+        chosen = choose_device(device)
+        return PyTorchBackend(network, chosen, choose_dtype(dtype, chosen))
+    if isinstance(model, ImageModelDescriptor) or not isinstance(model, Backend):
+        raise ArgumentError(f"{type(network).__name__} is not AetherNet: give what load_model returns")
+    for name, value in (("device", device), ("dtype", dtype)):
+        if value != "auto":
+            hint = Hint(f"leave {{{name}}} out", **{name: value})
+            raise ArgumentError(f"a backend has its {name} already", hint)
+    return model

@@ -72,7 +72,8 @@ def choose_gpu(path: Path, name: str = "auto") -> torch.device:
         return torch.empty(1, device="cuda" if name == "auto" else name).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
-        raise EngineError(f"device {name} cannot be used here ({reason}): leave it out") from error
+        hint = Hint("leave {device} out", device=name)
+        raise EngineError(f"device {name} cannot be used here ({reason})", hint) from error
 
 
 def load_engine(path: Path, device: torch.device) -> LoadedEngine:
@@ -110,7 +111,8 @@ def runtimes_for(path: Path, built: Header | None) -> Sequence[Runtime]:
         try:
             return [find_runtime(built.runtime)]
         except EngineError as error:
-            raise EngineError(f"{path} was built with {TITLES[built.runtime]}, and {error}") from error
+            sentence = f"{path} was built with {TITLES[built.runtime]}, and {error.message.sentence}"
+            raise EngineError(sentence, error.message.hint) from error
     found: list[Runtime] = []
     for name in TITLES:
         with suppress(EngineError):
