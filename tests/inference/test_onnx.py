@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import helper
 
-from spandrel_aethernet.errors import AetherError, CheckpointError, OnnxError
+from spandrel_aethernet.errors import ArgumentError, CheckpointError, MissingPackageError, OnnxError
 from spandrel_aethernet.inference.onnx import OnnxBackend
 from spandrel_aethernet.inference.onnx_session import choose_providers
 from spandrel_aethernet.inference.open import open_model
@@ -20,6 +20,7 @@ from spandrel_aethernet.inference.padding import Accepted
 from spandrel_aethernet.inference.pytorch import PyTorchBackend
 from spandrel_aethernet.inference.tiling import upscale_pixels
 
+from ..artifacts import TINY
 from ..conftest import make_network
 from ..images.pictures import photograph
 from .onnx_files import (
@@ -105,7 +106,7 @@ def test_large_scales_get_smaller_tiles(tmp_path: Path) -> None:
 
 
 def test_exported_aethernet_gives_what_pytorch_gives(tmp_path: Path) -> None:
-    network = make_network().fuse()
+    network = make_network(**TINY).fuse()
     backend = OnnxBackend(export(network, tmp_path / "net.onnx"))
     reference = PyTorchBackend(network, torch.device("cpu"), torch.float32)
     for shape in ((1, 3, 19, 26), (2, 3, 33, 16)):
@@ -130,13 +131,13 @@ def test_weights_that_are_inputs_too_are_no_inputs_and_nothing_is_logged(
 
 
 def not_an_image_network(path: Path) -> None:
-    flat = [value("x", ["n", 10])], [value("y", ["n", 10])]
-    write_graph(path, [helper.make_node("Relu", ["x"], ["y"])], *flat)
+    io = [value("x", ["n", 10])], [value("y", ["n", 10])]
+    write_graph(path, [helper.make_node("Relu", ["x"], ["y"])], *io)
 
 
 def two_inputs(path: Path) -> None:
-    ends = [value("x", ANY_SIZE), value("noise", ANY_SIZE)], [value("y", ANY_SIZE)]
-    write_graph(path, [helper.make_node("Add", ["x", "noise"], ["y"])], *ends)
+    io = [value("x", ANY_SIZE), value("noise", ANY_SIZE)], [value("y", ANY_SIZE)]
+    write_graph(path, [helper.make_node("Add", ["x", "noise"], ["y"])], *io)
 
 
 def two_outputs(path: Path) -> None:
@@ -149,8 +150,8 @@ def other_channels(path: Path) -> None:
 
 
 def integers(path: Path) -> None:
-    ends = [value("x", ANY_SIZE, "uint8")], [value("y", ANY_SIZE, "uint8")]
-    write_graph(path, [helper.make_node("Identity", ["x"], ["y"])], *ends)
+    io = [value("x", ANY_SIZE, "uint8")], [value("y", ANY_SIZE, "uint8")]
+    write_graph(path, [helper.make_node("Identity", ["x"], ["y"])], *io)
 
 
 def half_more(path: Path) -> None:
@@ -285,24 +286,28 @@ def test_providers_are_found_by_short_and_exact_names(tmp_path: Path) -> None:
     assert choose_providers("dml", [dml, cpu]) == [dml, cpu]
     assert choose_providers(tensorrt, [tensorrt, cuda, cpu]) == [tensorrt, cpu]
     assert choose_providers("CPU", [cuda, cpu]) == [cpu]
-    with pytest.raises(AetherError, match=r"provider cuda is not in this ONNX Runtime: it has Dml.*, CPU"):
+    with pytest.raises(ArgumentError, match=r"provider cuda is not in this ONNX Runtime: it has Dml.*, CPU"):
         choose_providers("cuda", [dml, cpu])
     path = write_onnx(tmp_path / "net.onnx")
     assert OnnxBackend(path, provider=cpu).provider == cpu
-    with pytest.raises(AetherError, match=r"provider quick is not in this ONNX Runtime: it has .*CPU"):
-        OnnxBackend(path, provider="quick")
+    for file in (path, tmp_path / "gone.onnx"):
+        with pytest.raises(ArgumentError, match=r"provider quick is not in this ONNX Runtime: it has .*CPU"):
+            OnnxBackend(file, provider="quick")
 
 
 @pytest.mark.parametrize("library", ["onnx", "onnxruntime"])
 def test_missing_library_is_said(library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_onnx(tmp_path / "net.onnx")
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(AetherError, match=r'pip install "spandrel-aethernet\[onnx\]"'):
+    with pytest.raises(
+        MissingPackageError,
+        match=rf'^{library} is not installed here: pip install "spandrel-aethernet\[onnx\]"$',
+    ):
         OnnxBackend(path)
 
 
 def test_backend_is_chosen_by_suffix(tmp_path: Path) -> None:
-    torch.save(make_network().state_dict(), tmp_path / "net.pth")
+    torch.save(make_network(**TINY).state_dict(), tmp_path / "net.pth")
     checkpoint = open_model(tmp_path / "net.pth", device="cpu")
     assert isinstance(checkpoint.backend, PyTorchBackend)
     assert checkpoint.description == "net.pth: custom, not fused, 2x, float32 on cpu"

@@ -11,6 +11,7 @@ from spandrel_aethernet.errors import AetherError, EngineError
 from spandrel_aethernet.inference.padding import Accepted, Limits, run_padded
 from spandrel_aethernet.inference.pytorch import PyTorchBackend
 
+from ..artifacts import TINY
 from ..conftest import make_network
 
 Batch = NDArray[np.float32]
@@ -21,7 +22,7 @@ class Choosy:
 
     def __init__(self, accepted: Accepted) -> None:
         self.accepted, self.shapes = accepted, list[tuple[int, ...]]()
-        self.network = PyTorchBackend(make_network(), torch.device("cpu"), torch.float32)
+        self.network = PyTorchBackend(make_network(**TINY), torch.device("cpu"), torch.float32)
 
     def run(self, batch: Batch) -> Batch:
         axes = self.accepted.batch, self.accepted.height, self.accepted.width

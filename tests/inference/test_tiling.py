@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from spandrel_aethernet.data import PHOTOGRAPHS, half_size, original
-from spandrel_aethernet.errors import AetherError, ImageError
+from spandrel_aethernet.errors import AetherError, ArgumentError, ImageError
 from spandrel_aethernet.evaluation.demo import bicubic
 from spandrel_aethernet.evaluation.metrics import psnr_inside
 from spandrel_aethernet.images.channels import feed_for, from_network, to_network
@@ -187,8 +187,12 @@ def test_network_values_are_clamped_and_rounded() -> None:
 def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(ImageError, match="takes 2 channels and the image has 3"):
         feed_for(3, 2)
-    with pytest.raises(ImageError, match="a tile of 64 leaves nothing between overlaps of 32"):
-        upscale_pixels(cpu(), photograph(8, 8), tile=64, overlap=32)
+    message = "a tile of 64 leaves nothing between overlaps of 32: give a tile of more than 64$"
+    for side in (8, 80):
+        with pytest.raises(ArgumentError, match=message):
+            upscale_pixels(cpu(), photograph(side, side), tile=64, overlap=32)
+    with pytest.raises(ArgumentError, match="overlap is -1: expected 0 pixels or more"):
+        choose_tiles(cpu(), None, -1)
 
 
 def test_auto_tile_shrinks_with_the_network() -> None:
