@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 FROM_QAT, CALIBRATED = "learned", "calibrated"
+SOURCE_TEXTS = {FROM_QAT: "from QAT", CALIBRATED: "calibrated"}
 """How files say where the range of an int8 input is from."""
 
 _KEY = "spandrel_aethernet"

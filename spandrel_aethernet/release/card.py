@@ -6,16 +6,20 @@ import math
 from collections import Counter
 from pathlib import Path
 
-from ..engines.as_onnx import DEFAULT_PRECISION
-from ..engines.profile import as_lists, times
+from ..engines import DEFAULT_PRECISION
 from ..engines.runtime import TITLES, WHEELS
 from ..engines.targets import CARDS
 from ..engines.trtexec import newer_spelling, trtexec_command
 from ..evaluation.results import ModelResult
 from ..onnx_export.export import ExportReport
+from ..onnx_model.metadata import SOURCE_TEXTS
+from ..precision import Precision
+from ..shapes import shape_text
 from .report import FileReport, ReleaseReport
 
 PICTURE = "comparison.png"
+_TRTEXEC_PRECISION = Precision("fp32", int8=True)
+"""Of the file in the published command."""
 
 _CARD = """# {stem}
 
@@ -66,7 +70,7 @@ sha256sum --check SHA256SUMS
 
 _ENGINE = """`{name}` was built by {tensorrt} for GPUs of compute capability
 {targets}.
-It takes {smallest} to {largest} and runs in the TensorRT for RTX that built it:
+It takes {min_shape} to {max_shape} and runs in the TensorRT for RTX that built it:
 
 ```sh
 pip install "spandrel-aethernet[rtx]" {wheel}
@@ -100,7 +104,7 @@ def model_card(report: ReleaseReport) -> str:
         exports="\n".join(map(_export, report.exports)),
         engine=_engine(report),
         trtexec=_trtexec(report),
-        newer=newer_spelling(int8=True),
+        newer=newer_spelling(_TRTEXEC_PRECISION),
     )
 
 
@@ -123,48 +127,53 @@ def _decibels(value: float) -> str:
 
 def _export(export: ExportReport) -> str:
     metadata = export.metadata
-    line = f"- `{export.path.name}`: opset {export.opset}"
+    line = f"- `{_name(export)}`: opset {export.opset}"
     if metadata.preset:
         sources = Counter(metadata.input_ranges.values())
-        ranges = " and ".join(f"{count} {source}" for source, count in sorted(sources.items(), reverse=True))
-        line += f", operators chosen for {metadata.preset}, {ranges} input ranges"
+        ranges = " and ".join(f"{sources[key]} {text}" for key, text in SOURCE_TEXTS.items() if sources[key])
+        line += f", operators chosen for {metadata.preset}, input ranges: {ranges}"
     worst = min(agreement.psnr for agreement in export.agreements)
     return f"{line}; {worst:.0f} dB or more from PyTorch with the same rounding"
 
 
 def _engine(report: ReleaseReport) -> str:
     if report.engine is None:
-        return _NO_ENGINE.format(onnx=_exported(report, DEFAULT_PRECISION).path.name, stem=report.stem)
+        return _NO_ENGINE.format(onnx=_name(_exported(report, DEFAULT_PRECISION)), stem=report.stem)
     info, notes = report.engine.info, report.engine.notes
-    smallest, _, largest = map(times, as_lists(info.profile, info.channels))
+    min_shape, _, max_shape = (shape_text(shape, "x") for shape in info.profile.shapes(info.channels))
     layers = ", ".join(f"{count} {precision}" for precision, count in sorted((info.layers or {}).items()))
     text = _ENGINE.format(
         name=report.engine.path.name,
-        tensorrt=f"{TITLES[info.flavour]} {info.version}",
+        tensorrt=f"{TITLES[info.runtime]} {info.version}",
         targets=", ".join(map(_target, info.targets)),
-        smallest=smallest,
-        largest=largest,
-        wheel=f"{WHEELS[info.flavour]}=={info.version}",
+        min_shape=min_shape,
+        max_shape=max_shape,
+        wheel=f"{WHEELS[info.runtime]}=={info.version}",
         layers=layers or "unknown",
     )
-    return "\n\n".join([text, *(f"Note: {note}." for note in notes)])
+    return "\n\n".join([text, *(f"Note: {note.sentence}." for note in notes)])
 
 
 def _target(capability: str) -> str:
     return f"{capability} ({CARDS[capability]})" if capability in CARDS else capability
 
 
-def _exported(report: ReleaseReport, precision: str) -> ExportReport:
-    return next(export for export in report.exports if export.metadata.precision == precision)
+def _exported(report: ReleaseReport, precision: Precision) -> ExportReport:
+    return next(export for export in report.exports if export.metadata.precision == str(precision))
+
+
+def _name(export: ExportReport) -> str:
+    assert export.path is not None, "all files of a release were written"
+    return export.path.name
 
 
 def _trtexec(report: ReleaseReport) -> str:
-    int8 = _exported(report, "fp32-int8")
+    int8 = _exported(report, _TRTEXEC_PRECISION)
     return trtexec_command(
-        Path(int8.path.name),
+        Path(_name(int8)),
         Path(f"{report.stem}_int8_dynamic.engine"),
         int8.metadata.profile,
         input_name="input",
         channels=int8.metadata.channels,
-        int8=True,
+        precision=_TRTEXEC_PRECISION,
     )

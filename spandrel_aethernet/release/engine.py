@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ..engines import SUFFIX
-from ..engines.as_onnx import DEFAULT_PRECISION
 from ..engines.build import BuildReport, build_engine
 from ..engines.build_plan import BuildOptions
-from ..engines.runtime import find_flavour
+from ..engines.runtime import find_runtime
 from ..engines.targets import ALL
-from ..errors import EngineError
-from ..onnx_export.export import ExportReport
+from ..errors import EngineError, Hint
+from ..onnx_export.export import Exported
+from ..progress import Progress
+
+_WITHOUT = Hint("{engine} makes the release without it", engine=False)
 
 
 def why_no_engine(wanted: bool | None) -> str | None:
@@ -23,7 +25,7 @@ def why_no_engine(wanted: bool | None) -> str | None:
     if wanted is False:
         return "left out, as asked"
     try:
-        find_flavour("rtx")
+        find_runtime("rtx")
     except EngineError as error:
         if wanted:
             raise
@@ -31,14 +33,15 @@ def why_no_engine(wanted: bool | None) -> str | None:
     return None
 
 
-def build_release_engine(exports: Sequence[ExportReport], *, on_wait: Callable[[], object]) -> BuildReport:
-    """Build `NAME_rtx.engine`, with its description, beside the ONNX file `NAME.onnx` of the usual precision.
+def build_release_engine(exported: Exported, onnx: Path, *, progress: Progress) -> BuildReport:
+    """Build `NAME_rtx.engine`, with its description, beside `NAME.onnx`, as which `exported` was written.
 
-    `on_wait` is called ten times a second. Raises `EngineError` and `OutputError`.
+    Raises `EngineError` and `OutputError`.
     """
-    (onnx,) = (export.path for export in exports if export.metadata.precision == DEFAULT_PRECISION)
     target = onnx.with_name(f"{onnx.stem}_rtx{SUFFIX}")
+    options = BuildOptions(runtime="rtx", targets=[ALL])
     try:
-        return build_engine(onnx, target, BuildOptions(runtime="rtx", targets=[ALL]), on_wait=on_wait)
+        return build_engine(exported.model, target, options, name=onnx.name, progress=progress)
     except EngineError as error:
-        raise EngineError(f"{error}; --no-engine makes the release without it") from error
+        said = error.message
+        raise EngineError(said.sentence, said.hint + _WITHOUT if said.hint else _WITHOUT) from error

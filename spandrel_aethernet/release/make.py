@@ -1,26 +1,32 @@
-"""From one checkpoint to the whole published folder."""
+"""From one checkpoint, or a network in memory, to the whole published folder."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..data import PHOTOGRAPHS, half_size, original
-from ..errors import OutputError
+from ..engines import DEFAULT_PRECISION
+from ..errors import ArgumentError
 from ..evaluation.compare import compare_models, worst_picture
 from ..evaluation.pairs import PairFiles, find_pairs
 from ..evaluation.results import Comparison
 from ..files import replacing_folder
 from ..images.files import Picture, write_picture
 from ..inference.open import open_model
-from ..model.checkpoint import Checkpoint, Weights, read_checkpoint
+from ..model.checkpoint import Weights
 from ..model.fuse_file import fuse_file
-from ..model.io import named, read_state_dict, save_state_dict
-from ..onnx_export.export import PRECISIONS, export_onnx
+from ..model.io import read_state_dict, save_state_dict
+from ..model.source import NetworkInput, NetworkSource, as_source
+from ..onnx_export.calibration import CalibrationImages, calibrated, calibration_images
+from ..onnx_export.export import Exported, export_network
+from ..precision import EXPORTED, Precision
+from ..progress import SILENT, Progress
 from .card import PICTURE, model_card
-from .checksums import holds_nothing_else, sha256, write_checksums
+from .checksums import holds_nothing_else, write_checksums
 from .engine import build_release_engine, why_no_engine
 from .report import ReleaseReport, describe_release, engine_file, onnx_file, plain_file
 
@@ -28,7 +34,7 @@ CARD, REPORT = "README.md", "report.json"
 
 
 def make_release(
-    source: Path,
+    source: NetworkInput,
     target: Path,
     *,
     name: str | None = None,
@@ -38,65 +44,92 @@ def make_release(
     repeats: int = 1,
     engine: bool | None = None,
     force: bool = False,
-    on_step: Callable[[str, int], object] = lambda _step, _total: None,
-    on_progress: Callable[[], object] = lambda: None,
-    on_wait: Callable[[], object] = lambda: None,
+    progress: Progress = SILENT,
 ) -> ReleaseReport:
-    """Make the folder `target` from `source`, a checkpoint in any layout.
+    """Make the folder `target` from `source`, a checkpoint in any layout or a network in memory.
+
+        report = spandrel_aethernet.make_release("aether_small_2x.pth", Path("aether_small_2x"))
+        print([file.name for file in report.files])
 
     It holds the fused checkpoint as `.pth` and `.safetensors` (and the not fused one as it is, if that
     is what `source` is), four ONNX files, a TensorRT engine with its description if `engine` is True (or
     None, and TensorRT for RTX is installed), `README.md` with what was measured on `images` (a folder of
     originals; default: the bundled photographs), `report.json` and `SHA256SUMS`. Files are called
-    `name` (default: the variant's, or the source's for a custom one), scale and form. The folder takes
-    its name when all is done. `on_step` is given the name of each step and how often `on_progress` will
-    be called in it; `on_wait` is called ten times a second while TensorRT builds. What a callback raises
-    ends it. Raises `AetherError`s of all kinds, and then there is no folder.
+    `name` (default: the variant's, or the source's for a custom one), scale and form. `calibration` is a
+    folder of images for the ranges that QAT left open. The folder takes its name when all is done.
+
+    Raises `ArgumentError` for a wrong value, `OutputError` for a folder that cannot be made or is kept,
+    `CheckpointError`, `ImageError`, `OnnxError`, `EngineError` for what fails on the way, and
+    `MissingPackageError` without ONNX, ONNX Runtime or scikit-image; then there is no folder.
     """
     no_engine = why_no_engine(engine)
-    with named(source):
-        checkpoint = read_checkpoint(read_state_dict(source), weights=weights)
-    stem = f"{_checked_name(name, source, checkpoint)}_{checkpoint.info.hyperparameters['scale']}x"
+    found = as_source(source, weights=weights)
+    hyperparameters = found.checkpoint.info.hyperparameters
+    stem = f"{_checked_name(name, found)}_{hyperparameters['scale']}x"
     pairs = _pairs(images)
-    with replacing_folder(target, force=force, ours=holds_nothing_else) as folder:
-        on_step("fusing", 1)
-        checkpoints = _checkpoints(source, checkpoint, folder / stem, weights)
-        on_progress()
-        exports = [
-            export_onnx(
-                source,
-                folder / f"{stem}_{precision.replace('-', '_')}.onnx",
-                precision=precision,
-                calibration=calibration,
-                weights=weights,
-                on_step=lambda step, total, precision=precision: on_step(f"{precision}: {step}", total),
-                on_progress=on_progress,
-            )
-            for precision in PRECISIONS
-        ]
+    calibration_set = calibration_images(calibration, hyperparameters["in_chans"])
+    with replacing_folder(Path(target), force=force, ours=holds_nothing_else) as folder:
+        progress.begin("fusing", 1)
+        checkpoints = _checkpoints(found, folder / stem)
+        progress.advance()
+        ready = calibrated(found, calibration_set, progress=progress)
+        exports = {
+            precision: _export(ready, precision, calibration_set, folder / stem, progress)
+            for precision in EXPORTED
+        }
         built = None
         if no_engine is None:
-            on_step("building the engine", 1)
-            built = build_release_engine(exports, on_wait=on_wait)
-            on_progress()
-        measured = [folder / f"{stem}_fused.pth", *(export.path for export in exports)]
-        on_step("comparing", len(measured) * (len(pairs) * repeats + 1))
-        comparison = _compare(measured, pairs, repeats, on_progress)
-        files = [*map(plain_file, checkpoints), *map(onnx_file, exports)]
+            onnx = _onnx_path(folder / stem, DEFAULT_PRECISION)
+            built = build_release_engine(exports[DEFAULT_PRECISION], onnx, progress=progress)
+        onnx_paths = [_onnx_path(folder / stem, precision) for precision in exports]
+        measured = [folder / f"{stem}_fused.pth", *onnx_paths]
+        comparison = _compare(measured, pairs, repeats, progress)
+        files = [*map(plain_file, checkpoints), *map(onnx_file, onnx_paths, exports.values())]
         report = ReleaseReport(
-            folder=target,
+            folder=Path(target),
             stem=stem,
-            source=source.name,
-            source_sha256=sha256(source),
-            info=checkpoint.info,
+            source=found.name,
+            source_sha256=found.sha256,
+            info=found.checkpoint.info,
             files=[*files, engine_file(built, files)] if built else files,
-            exports=exports,
+            exports=[exported.report for exported in exports.values()],
             engine=built,
             no_engine=no_engine,
             comparison=comparison,
         )
         _write_documents(report, folder)
     return report
+
+
+def _onnx_path(stem: Path, precision: Precision) -> Path:
+    return stem.with_name(f"{stem.name}_{precision.file_stem}.onnx")
+
+
+def _export(
+    source: NetworkSource, precision: Precision, images: CalibrationImages, stem: Path, progress: Progress
+) -> Exported:
+    """Export and write one file, which the report then names."""
+    told = _Prefixed(progress, str(precision))
+    exported = export_network(source, precision=precision, calibration=images, progress=told)
+    path = _onnx_path(stem, precision)
+    path.write_bytes(exported.model.SerializeToString())
+    return replace(exported, report=replace(exported.report, path=path))
+
+
+class _Prefixed:
+    """Tells another `Progress` of steps under longer names: several exports have the same."""
+
+    def __init__(self, progress: Progress, prefix: str) -> None:
+        self._progress, self._prefix = progress, prefix
+
+    def begin(self, step: str, total: int, *, within: str | None = None) -> None:
+        self._progress.begin(f"{self._prefix}: {step}", total, within=within)
+
+    def advance(self, step: str | None = None) -> None:
+        self._progress.advance(step and f"{self._prefix}: {step}")
+
+    def poll(self) -> None:
+        self._progress.poll()
 
 
 def _write_documents(report: ReleaseReport, folder: Path) -> None:
@@ -107,12 +140,12 @@ def _write_documents(report: ReleaseReport, folder: Path) -> None:
     write_checksums(folder)
 
 
-def _checked_name(name: str | None, source: Path, checkpoint: Checkpoint) -> str:
+def _checked_name(name: str | None, source: NetworkSource) -> str:
     if name is None:
-        variant = checkpoint.info.variant
-        return source.stem if variant == "custom" else variant
+        variant = source.checkpoint.info.variant
+        return source.path.stem if source.path and variant == "custom" else variant
     if not name or set(name) & set('/\\:*?"<>|') or name.startswith("."):
-        raise OutputError(f"{name!r} is no name for a model: files are called by it, such as aether_small")
+        raise ArgumentError(f"{name!r} cannot be the name of files: give one such as aether_small")
     return name
 
 
@@ -122,26 +155,28 @@ def _pairs(images: Path | Sequence[PairFiles] | None) -> Sequence[PairFiles]:
     return find_pairs(images) if isinstance(images, Path) else images
 
 
-def _checkpoints(source: Path, checkpoint: Checkpoint, stem: Path, weights: Weights) -> list[Path]:
+def _checkpoints(source: NetworkSource, stem: Path) -> list[Path]:
     """Write the forms that PyTorch loads: not fused (if it was given so), fused, and fused safetensors."""
     written = [stem.with_name(f"{stem.name}_fused{suffix}") for suffix in (".pth", ".safetensors")]
     for path in written:
-        fuse_file(source, path, weights=weights)
-    if checkpoint.info.fused:
+        fuse_file(source, path)
+    if source.checkpoint.info.fused:
         return written
     not_fused = stem.with_name(f"{stem.name}_notfused.pth")
-    if source.suffix.lower() == ".safetensors":
-        save_state_dict(read_state_dict(source), not_fused)
+    if source.path is None:
+        save_state_dict(source.checkpoint.state_dict, not_fused)
+    elif source.path.suffix.lower() == ".safetensors":
+        save_state_dict(read_state_dict(source.path), not_fused)
     else:
-        shutil.copyfile(source, not_fused)  # observers and all
+        shutil.copyfile(source.path, not_fused)  # observers and all
     return [not_fused, *written]
 
 
 def _compare(
-    files: Sequence[Path], pairs: Sequence[PairFiles], repeats: int, on_pass: Callable[[], object]
+    files: Sequence[Path], pairs: Sequence[PairFiles], repeats: int, progress: Progress
 ) -> Comparison:
     opened = [
         open_model(path, provider="cpu") if path.suffix == ".onnx" else open_model(path, device="cpu")
         for path in files
     ]
-    return compare_models(opened, pairs, repeats=repeats, on_pass=on_pass)
+    return compare_models(opened, pairs, repeats=repeats, progress=progress)

@@ -12,10 +12,10 @@ from typing import Any
 from .. import __version__
 from ..engines.build import BuildReport
 from ..evaluation.results import Comparison, describe
-from ..lint.linter import lint_file
+from ..files import sha256
+from ..lint.linter import lint_onnx
 from ..model.checkpoint import CheckpointInfo
-from ..onnx_export.export import ExportReport
-from .checksums import sha256
+from ..onnx_export.export import Exported, ExportReport
 
 _MEASURED_WITH = ("torch", "onnx", "onnxruntime", "scikit-image")
 
@@ -57,11 +57,12 @@ def plain_file(path: Path) -> FileReport:
     return FileReport(path.name, path.stat().st_size, sha256(path), "fp32")
 
 
-def onnx_file(export: ExportReport) -> FileReport:
-    """Describe an ONNX file."""
-    precision = export.metadata.precision
-    share = lint_file(export.path).coverage.total.ratio if precision.endswith("int8") else None
-    return FileReport(export.path.name, export.path.stat().st_size, sha256(export.path), precision, share)
+def onnx_file(path: Path, exported: Exported) -> FileReport:
+    """Describe the ONNX file that a model was written as."""
+    precision = exported.report.metadata.precision
+    int8 = exported.report.metadata.preset is not None
+    share = lint_onnx(exported.model).coverage.total.ratio if int8 else None
+    return FileReport(path.name, path.stat().st_size, sha256(path), precision, share)
 
 
 def engine_file(engine: BuildReport, files: Sequence[FileReport]) -> FileReport:
@@ -72,7 +73,8 @@ def engine_file(engine: BuildReport, files: Sequence[FileReport]) -> FileReport:
     info = engine.info
     (source,) = (file for file in files if file.name == info.source)
     share = None if info.fell_back else source.int8_share
-    return FileReport(engine.path.name, engine.path.stat().st_size, info.engine_sha256, info.precision, share)
+    size = engine.path.stat().st_size
+    return FileReport(engine.path.name, size, info.engine_sha256, str(info.precision), share)
 
 
 def describe_release(report: ReleaseReport) -> dict[str, Any]:
