@@ -91,7 +91,10 @@ def load_engine(path: Path, device: torch.device) -> LoadedEngine:
     command = build_command(path, info, runtimes[0].name if builds else "tensorrt", capability)
     if wrong := mismatch(built, info, runtimes[0], capability):
         raise EngineError(f"{path} was built {wrong}: to build it again, run {command}")
-    content = read_engine(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise EngineError(f"{path} cannot be read: {error.strerror or error}") from error
     refusals: list[str] = []
     for runtime in runtimes:
         try:
@@ -140,17 +143,6 @@ def build_command(path: Path, info: EngineInfo | None, runtime: RuntimeName, cap
         how += ["--precision", info.precision]  # of a checkpoint it can be any
     source = info.source if info is not None else "SOURCE"
     return command_line("aethernet", "engine", source, "-o", path.with_suffix(SUFFIX), *how, "--force")
-
-
-def read_engine(path: Path) -> bytes:
-    """Read an engine file. Raises `EngineError` if it cannot be read or is empty."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise EngineError(f"{path} cannot be read: {error.strerror or error}") from error
-    if not content:
-        raise EngineError(f"{path} is empty: copy or build it again")
-    return content
 
 
 def header_refusal(module: Any, deserializer: Any, content: bytes) -> str | None:
