@@ -66,8 +66,10 @@ def test_it_is_what_the_command_line_writes(
     assert result.code == 0, result.err
     written = read_picture(target).pixels
     model = spandrel_aethernet.load_model(artifacts.tiny)
-    for given in (model, model.model, artifacts.tiny, open_model(artifacts.tiny, device="cpu").backend):
+    for given in (model, model.model, artifacts.tiny, str(artifacts.tiny)):
         assert np.array_equal(spandrel_aethernet.upscale(pixels, given, tile=80, device="cpu"), written)
+    backend = open_model(artifacts.tiny, device="cpu").backend
+    assert np.array_equal(spandrel_aethernet.upscale(pixels, backend, tile=80), written)
 
 
 def test_an_onnx_file_is_a_model_too(artifacts: Artifacts) -> None:
