@@ -5,48 +5,63 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from io import TextIOWrapper
 
 from .. import __version__
-from ..errors import AetherError
-from . import benchmark, compare, demo, engine, export, fuse, info, lint, release, upscale
+from ..errors import AetherError, missing_extras
+from .options import option_words
 
-COMMANDS = (info, fuse, export, lint, engine, release, upscale, compare, demo, benchmark)
-_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx"}
-"""Optional packages, and the extra of ours that brings each."""
+COMMANDS: Mapping[str, str] = {
+    "info": "tell what a checkpoint is: layout, hyper-parameters, trained ranges; or an engine",
+    "fuse": "write a checkpoint in its fused form, after comparing both networks",
+    "export": "write a checkpoint as an ONNX file: FP32, FP16, or INT8 with Q/DQ nodes",
+    "lint": "check any ONNX file for what TensorRT's INT8 demands, and tell how much of it is INT8",
+    "engine": "build a TensorRT engine from an ONNX file or a checkpoint",
+    "release": "make every form of a checkpoint, measure them and write a model card",
+    "upscale": "upscale image files and folders",
+    "compare": "measure quality and speed of models on the same images in one run",
+    "demo": "upscale a bundled photograph with the bundled model, make a release of it and compare its files",
+    "benchmark": "time forward passes side by side: not fused and fused, or any model files",
+}
+"""Each command, whose module here has `add_arguments` and `run`, and what it does."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 cancelled."""
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage.
+
+    KeyboardInterrupt is for the caller.
+    """
     # Linux only and read once by PyTorch's allocator: large tensors on huge pages, fewer page faults.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if isinstance(sys.stdout, TextIOWrapper):  # a path may have letters that a terminal has not
         sys.stdout.reconfigure(errors="backslashreplace")
-    arguments = _parser().parse_args(argv)
     try:
-        return arguments.run(arguments)
+        with missing_extras():
+            arguments = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
+            return arguments.run(arguments)
     except AetherError as error:
-        print(f"aethernet: {error}", file=sys.stderr)  # noqa: T201
+        print(f"aethernet: {error.message.text(option_words)}", file=sys.stderr)  # noqa: T201
         return 1
-    except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(error.name or "")
-        if extra is None:
-            raise
-        hint = f'pip install "spandrel-aethernet[{extra}]"'
-        print(f"aethernet: {error.name} is not installed here: {hint}", file=sys.stderr)  # noqa: T201
-        return 1
-    except KeyboardInterrupt:
-        print("aethernet: cancelled", file=sys.stderr)  # noqa: T201
-        return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser, with the arguments of the one command that is called; no other is imported."""
     parser = argparse.ArgumentParser(
         prog="aethernet", description="Read, fuse and run AetherNet super-resolution models."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_parser(subparsers)
+    for name, summary in COMMANDS.items():
+        command = subparsers.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name in argv[:1]:
+            module = import_module(f".{name}", __name__)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
     return parser

@@ -14,15 +14,15 @@ from ..inference.open import open_each
 from ..inference.pytorch import choose_device
 from ..model.checkpoint import read_checkpoint
 from ..model.io import named, read_state_dict
-from .console import OUT, Subparsers, add_command, count, path, print_json, progress
+from .console import print_json, print_table
+from .options import add_examples, add_json, count, path
+from .progress import bars
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        subparsers,
-        "benchmark",
-        "time forward passes side by side: not fused and fused, or any model files",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_examples(
+        parser,
         "aethernet benchmark",
         "aethernet benchmark aether_medium_4x.pth --sizes 64 256 --device cuda --json",
         "aethernet benchmark fp32.onnx fp32_int8.onnx --sizes 256 512",
@@ -48,8 +48,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--device", default="cpu", help="for checkpoints: cpu (default), cuda, mps; for engines: the GPU"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
-    parser.set_defaults(run=run)
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -60,15 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         names = [file.name for file in arguments.files]
         networks, channels = _models(arguments.files, arguments.device)
-    with progress() as bars:
-        passes = len(networks) * len(arguments.sizes) * (arguments.repeats + 1)
-        task = bars.add_task("passes", total=passes)
+    with bars() as progress:
         timings = time_in_turns(
-            networks,
-            channels,
-            arguments.sizes,
-            repeats=arguments.repeats,
-            on_pass=lambda: bars.advance(task),
+            networks, channels, arguments.sizes, repeats=arguments.repeats, progress=progress
         )
     if arguments.json:
         rows = [{**vars(timing), "ratios": timing.ratios} for timing in timings]
@@ -94,9 +87,9 @@ def _models(files: Sequence[Path], device: str) -> tuple[list[Forward], int]:
 
 
 def _print_table(names: Sequence[str], timings: Sequence[Timing], repeats: int) -> None:
-    width = max(map(len, names))
-    OUT.print(f"{'input':>11}  {'network':<{width}}  {'median':>10}  speed   (medians of {repeats})")
-    for timing in timings:
-        size = f"{timing.side}×{timing.side}"
-        for name, seconds, ratio in zip(names, timing.seconds, timing.ratios, strict=True):
-            OUT.print(f"{size:>11}  {name:<{width}}  {seconds * 1e3:7.1f} ms  {ratio:5.2f}")
+    rows = [
+        [f"{timing.side}×{timing.side}", name, f"{seconds * 1e3:.1f} ms", f"{ratio:.2f}"]
+        for timing in timings
+        for name, seconds, ratio in zip(names, timing.seconds, timing.ratios, strict=True)
+    ]
+    print_table(["input", "network", f"median of {repeats}", "speed"], rows, left=2)

@@ -13,7 +13,9 @@ from ..evaluation.results import Comparison, ModelResult, describe
 from ..files import check_target
 from ..images.files import FORMATS, Picture, format_of, write_picture
 from ..inference.open import check_can_run, open_each
-from .console import ERR, OUT, Subparsers, add_command, add_force, count, path, print_json, progress
+from .console import ERR, print_json, print_table
+from .options import add_examples, add_force, add_json, count, path
+from .progress import bars
 
 _ABOUT = """
 Every image at and below FOLDER is an original: cropped to a multiple of the scale, then shrunk by the
@@ -27,12 +29,10 @@ that is not counted, and "speed" is how many times as fast as the first a model 
 """
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        subparsers,
-        "compare",
-        "measure quality and speed of models on the same images in one run",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_examples(
+        parser,
         "aethernet compare aether_small_2x.pth aether_small_2x_fp32_int8.onnx --images photos/",
         "aethernet compare *.pth *.onnx --images photos/ --picture worst.png --json > compare.json",
     )
@@ -50,7 +50,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--provider", default="auto", metavar="NAME", help="for ONNX files: auto (default), cpu, cuda, dml …"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
+    add_json(parser)
     parser.add_argument(
         "--picture",
         type=path,
@@ -58,7 +58,6 @@ def add_parser(subparsers: Subparsers) -> None:
         help="draw the crop where each model differs most from the first, the first from the original",
     )
     add_force(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,11 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_alike(models)
     for model in models:
         ERR.print(model.description)
-    with progress() as bars:
-        task = bars.add_task("passes", total=len(models) * (len(files) * arguments.repeats + 1))
-        comparison = compare_models(
-            models, files, repeats=arguments.repeats, on_pass=lambda: bars.advance(task)
-        )
+    with bars() as progress:
+        comparison = compare_models(models, files, repeats=arguments.repeats, progress=progress)
     if arguments.json:
         print_json(describe(comparison))
     else:
@@ -88,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def print_comparison(comparison: Comparison) -> None:
     """Print one row a model."""
-    rows = [["model", "PSNR", "SSIM", "to first", "at most", "time", "speed"]]
+    rows: list[list[str]] = []
     for name, result in zip(_names(comparison.models), comparison.models, strict=True):
         first = result is comparison.models[0]
         rows.append(
@@ -102,10 +98,7 @@ def print_comparison(comparison: Comparison) -> None:
                 f"{comparison.ratio(result):.2f}",
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, *cells in rows:
-        aligned = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        OUT.print("  ".join([name.ljust(widths[0]), *aligned]))
+    print_table(["model", "PSNR", "SSIM", "to first", "at most", "time", "speed"], rows)
 
 
 def _names(results: Sequence[ModelResult]) -> list[str]:

@@ -9,17 +9,17 @@ from pathlib import Path
 from ..data import DEMO_MODEL, half_size, original
 from ..evaluation.demo import PHOTOGRAPH, load_demo_model, run_demo
 from ..evaluation.pairs import PairFiles
-from .console import ERR, OUT, Subparsers, add_command, add_force, path, progress
+from .console import ERR, OUT
+from .options import add_examples, add_force, path
+from .progress import bars
 
 _RELEASE_NEEDS = ("onnx", "onnxruntime", "onnxscript", "skimage")
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        subparsers,
-        "demo",
-        "upscale a bundled photograph with the bundled model, make a release of it and compare its files",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_examples(
+        parser,
         "aethernet demo",
         "aethernet demo -o somewhere --force",
     )
@@ -32,7 +32,6 @@ def add_parser(subparsers: Subparsers) -> None:
         help="folder to write to (default: aethernet-demo)",
     )
     add_force(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,15 +56,8 @@ def _upscale(folder: Path, *, force: bool) -> int:
     )
     blocks = sum(descriptor.model.hyperparameters["depths"])
     OUT.print(f"fused       {blocks} pairs of large and small kernels into {blocks} kernels")
-    with progress() as bars:
-        task = bars.add_task(PHOTOGRAPH, total=None)
-        result = run_demo(
-            descriptor,
-            folder,
-            force=force,
-            on_start=lambda count: bars.update(task, total=count),
-            on_tile=lambda: bars.advance(task),
-        )
+    with bars() as progress:
+        result = run_demo(descriptor, folder, force=force, progress=progress)
     OUT.print(f"wrote       {result.upscaled}")
     OUT.print(f"            {result.comparison}  (bicubic | AetherNet | original)")
     OUT.print(f"PSNR        bicubic {result.bicubic_psnr:.2f} dB, AetherNet {result.aethernet_psnr:.2f} dB")

@@ -8,7 +8,7 @@ from typing import Any
 from ..engines.header import read_header
 from ..engines.runtime import TITLES, version_problem
 from ..engines.sidecar import describe, read_sidecar
-from .console import OUT, print_json
+from .console import print_json, print_rows
 from .engine_text import rows
 
 
@@ -19,11 +19,11 @@ def tell_engine(file: Path, *, as_json: bool) -> None:
     """
     header, info = read_header(file), read_sidecar(file)
     origin = info or header
-    problem = version_problem(origin.flavour, origin.version) if origin else None
+    problem = version_problem(origin.runtime, origin.version) if origin else None
     known = (
         describe(info)
         if info
-        else {"flavour": header and header.flavour, "version": header and header.version}
+        else {"flavour": header and header.runtime, "version": header and header.version}
     )
     size = file.stat().st_size
     if as_json:
@@ -38,12 +38,11 @@ def tell_engine(file: Path, *, as_json: bool) -> None:
         table |= {"source": info.source, "scale": scale, **rows(info), "built": built}
     else:
         built = (
-            f"{TITLES[header.flavour]} {header.version}"
+            f"{TITLES[header.runtime]} {header.version}"
             if header
             else "unknown: no engine of a kind known here"
         )
         table |= {"runtime": built, "the rest": f"is not known: there is no {file.name}.json beside it"}
     if problem:
         table["here"] = problem
-    for name, value in table.items():
-        OUT.print(f"{name:<11}{value}")
+    print_rows(table)

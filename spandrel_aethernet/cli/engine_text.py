@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..engines.build_plan import Plan
-from ..engines.profile import as_lists, times
 from ..engines.runtime import TITLES
 from ..engines.sidecar import EngineInfo
+from ..shapes import shape_text
 
 
 def rows(info: EngineInfo) -> dict[str, str]:
     """Return what a person wants to know of an engine, a line each."""
-    shapes = as_lists(info.profile, info.channels)
+    shapes = [shape_text(shape, "x") for shape in info.profile.shapes(info.channels)]
     found = {
-        "runtime": f"{TITLES[info.flavour]} {info.version}",
+        "runtime": f"{TITLES[info.runtime]} {info.version}",
         "targets": words(info.targets),
-        "precision": info.precision,
+        "precision": str(info.precision),
         "operators": f"{counted(info.operators)} in the ONNX file",
-        "shapes": f"{info.input_name} {words([times(shape) for shape in shapes])}",
+        "shapes": f"{info.input_name} {words(shapes)}",
     }
     if info.layers:
         found["layers"] = f"{counted(info.layers)} in the engine"
@@ -48,15 +48,15 @@ def counted(counts: Mapping[str, int]) -> str:
 
 def planned(source: Path, target: Path, plan: Plan) -> dict[str, Any]:
     """Return what would be built as one JSON-ready document."""
-    profile = plan.profile
+    profile, channels = plan.profile, plan.source.channels
     return {
         "file": str(target),
         "source": source.name,
-        "runtime": plan.flavour.title if plan.flavour else None,
+        "runtime": plan.runtime.title if plan.runtime else None,
         "targets": plan.targets,
-        "precision": plan.source.precision,
+        "precision": str(plan.source.precision),
         "operators": dict(plan.source.counts),
-        "channels": plan.source.channels,
+        "channels": channels,
         "scale": plan.source.scale,
-        "shapes": [times(shape) for shape in as_lists(profile, plan.source.channels)] if profile else [],
+        "shapes": [shape_text(shape, "x") for shape in profile.shapes(channels)] if profile else [],
     }

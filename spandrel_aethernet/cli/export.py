@@ -6,29 +6,29 @@ import argparse
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from ..errors import AetherError
-from ..shapes import Profile, Span
-from .console import ERR, OUT, Subparsers, add_command, add_force, add_weights, path, print_json, progress
+from ..precision import EXPORTED
+from ..shapes import Profile, Range, shape_text
+from .console import ERR, OUT, print_json
+from .options import add_examples, add_force, add_json, add_weights, path
+from .progress import bars
 
-_PRECISIONS = ("fp32", "fp16", "fp32-int8", "fp16-int8")
 
-
-def add_parser(subparsers: Subparsers) -> None:
-    """Add the command."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     default = Profile()
-    parser = add_command(
-        subparsers,
-        "export",
-        "write a checkpoint as an ONNX file: FP32, FP16, or INT8 with Q/DQ nodes",
+    add_examples(
+        parser,
         "aethernet export aether_small_2x.pth -o aether_small_2x_fp32_int8.onnx",
         "aethernet export aether_small_2x.pth -o aether_small_2x_fp16.onnx --precision fp16",
         "aethernet export my_2x.pth -o my_2x_int8.onnx --calibrate photos/ --static 512x512",
     )
     parser.add_argument("file", type=path, help="checkpoint in any layout")
     parser.add_argument("-o", "--output", type=path, required=True, metavar="OUT.onnx", help="file to write")
-    parser.add_argument("--precision", choices=_PRECISIONS, default="fp32-int8", help="default: fp32-int8")
+    parser.add_argument(
+        "--precision", choices=[*map(str, EXPORTED)], default="fp32-int8", help="default: fp32-int8"
+    )
     parser.add_argument(
         "--opset", type=int, metavar="N", help="17 to 21 (default: 17; 20 for fp16-int8, 19 at least)"
     )
@@ -55,19 +55,18 @@ def add_parser(subparsers: Subparsers) -> None:
         default=True,
         help="compare with PyTorch before the file takes its name (default)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
+    add_json(parser)
     add_weights(parser)
     add_force(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file and report ranges and agreement."""
-    from ..onnx_export.export import ExportReport, export_onnx
+    from ..onnx_export.export import export_onnx
+    from ..onnx_model.metadata import SOURCE_TEXTS
 
-    with progress() as bars:
-        tasks: list[Any] = []
-        report: ExportReport = export_onnx(
+    with bars() as progress:
+        report = export_onnx(
             arguments.file,
             arguments.output,
             precision=arguments.precision,
@@ -78,21 +77,20 @@ def run(arguments: argparse.Namespace) -> int:
             weights=arguments.weights,
             verified=arguments.verify,
             force=arguments.force,
-            on_step=lambda step, total: tasks.append(bars.add_task(step, total=total)),
-            on_progress=lambda: bars.advance(tasks[-1]),
+            progress=progress,
         )
     if arguments.json:
         print_json({**report.describe(), "file": str(report.path)})
         return 0
     sources = Counter(report.metadata.input_ranges.values())
     if sources:
-        ranges = ", ".join(f"{count} {source}" for source, count in sorted(sources.items(), reverse=True))
+        ranges = ", ".join(f"{sources[key]} {text}" for key, text in SOURCE_TEXTS.items() if sources[key])
         OUT.print(
             f"int8       {sources.total()} operators ({report.metadata.preset}); input ranges: {ranges}"
         )
         OUT.print(f"float      {', '.join(_in_short(report.metadata.float_operators))}")
     for agreement in report.agreements:
-        shape = "×".join(map(str, agreement.shape))
+        shape = shape_text(agreement.shape)
         most = f"{agreement.largest_difference:.2g} at most"
         OUT.print(f"verified   {shape}: {agreement.psnr:.1f} dB, {most} from PyTorch")
     if report.runtime_truncates:
@@ -115,11 +113,11 @@ def _in_short(modules: Sequence[str]) -> list[str]:
 def _profile(arguments: argparse.Namespace) -> Profile:
     given = {axis: getattr(arguments, axis) for axis in vars(Profile()) if getattr(arguments, axis)}
     if arguments.static is None:
-        return Profile(**{axis: Span.parse(text, axis) for axis, text in given.items()})
+        return Profile(**{axis: Range.parse(text, axis) for axis, text in given.items()})
     sizes = arguments.static.lower().split("x")
     if given or len(sizes) != 2:
         raise AetherError(
             f"--static {arguments.static}: expected HxW such as 256x256, without --batch, --height or --width"
         )
-    height, width = (Span.parse(size, "--static") for size in sizes)
-    return Profile(Span(1, 1, 1), height, width)
+    height, width = (Range.parse(size, "--static") for size in sizes)
+    return Profile(Range.only(1), height, width)

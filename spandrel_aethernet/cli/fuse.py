@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-import torch
-
-from ..model.fuse_file import fuse_file
-from .console import OUT, Subparsers, add_command, add_force, add_weights, path
+from .console import OUT
+from .options import add_examples, add_force, add_weights, path
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        subparsers,
-        "fuse",
-        "write a checkpoint in its fused form, after comparing both networks",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_examples(
+        parser,
         "aethernet fuse aether_small_2x.pth -o aether_small_2x_fused.pth",
         "aethernet fuse aether_small_2x_qat.pth -o aether_small_2x_fused.safetensors --dtype float16",
     )
@@ -31,11 +27,14 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="default: float32")
     add_weights(parser)
     add_force(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file and print the largest difference."""
+    import torch
+
+    from ..model.fuse_file import fuse_file
+
     report = fuse_file(
         arguments.file,
         arguments.output,

@@ -12,23 +12,21 @@ from typing import Any
 from ..engines import SUFFIXES
 from ..model.checkpoint import Checkpoint, read_checkpoint
 from ..model.io import named, read_state_dict
-from .console import OUT, Subparsers, add_command, path, print_json
+from .console import print_json, print_rows
 from .engine_info import tell_engine
+from .options import add_examples, add_json, path
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        subparsers,
-        "info",
-        "tell what a checkpoint is: layout, hyper-parameters, trained ranges; or an engine",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_examples(
+        parser,
         "aethernet info aether_small_2x.pth",
         "aethernet info aether_small_2x_fused.safetensors --json",
         "aethernet info aether_small_2x.engine",
     )
     parser.add_argument("file", type=path, help=".pth, .pt, .ckpt, .safetensors, .engine, .trt or .plan")
-    parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
-    parser.set_defaults(run=run)
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,7 +65,7 @@ def describe(file: Path, checkpoint: Checkpoint) -> dict[str, Any]:
         "trained_ranges": ranges
         and {
             "activations": {
-                point: [span.minimum, span.maximum] for point, span in sorted(ranges.activations.items())
+                point: [span.min, span.max] for point, span in sorted(ranges.activations.items())
             },
             "weight_scales": {module: len(scales) for module, scales in sorted(ranges.weight_scales.items())},
             "calibrated_inputs": dict(sorted(ranges.calibrated_inputs.items())),
@@ -92,15 +90,15 @@ def _print_text(document: dict[str, Any]) -> None:
         "mlp_ratio": f"{hp['mlp_ratio']:g}",
         "kernels": kernels,
         "img_range": f"{hp['img_range']:g} (no file tells it; 1 in every published one)",
-        "reach": f"{document['receptive_radius']} pixels: tiles that overlap by so much are exact",
+        "receptive field": f"{document['receptive_radius']} pixels in radius: tiles that overlap by so much "
+        "are exact",
         "trained ranges": "present" if ranges else "none",
     }
     if ranges:
         rows["  activations"] = _grouped(ranges["activations"])
         rows["  int8 weights"] = _grouped(ranges["weight_scales"])
         rows["  calibrated"] = _grouped(ranges["calibrated_inputs"])
-    for name, value in rows.items():
-        OUT.print(f"{name:<16}{value}")
+    print_rows(rows, width=15)
 
 
 def _grouped(points: Iterable[str]) -> str:

@@ -8,27 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from ..lint.coverage import NOMINAL_SIDE, Share
-from ..lint.linter import LintReport, lint_file
-from .console import OUT, Subparsers, add_command, path, print_json
+from ..lint.linter import LintReport, lint_onnx
+from .console import OUT, print_json, print_rows
+from .options import add_examples, add_json, path
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        subparsers,
-        "lint",
-        "check any ONNX file for what TensorRT's INT8 demands, and tell how much of it is INT8",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_examples(
+        parser,
         "aethernet lint aether_small_2x_fp32_int8.onnx",
         "aethernet lint aether_small_2x_fp32_int8.onnx --json",
     )
     parser.add_argument("file", type=path, help=".onnx")
-    parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
-    parser.set_defaults(run=run)
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print findings and INT8 coverage; 1 if there are findings."""
-    report = lint_file(arguments.file)
+    report = lint_onnx(arguments.file)
     if arguments.json:
         print_json(describe(arguments.file, report))
     else:
@@ -63,13 +61,12 @@ def _print_text(file: Path, report: LintReport) -> None:
         OUT.print(f"{finding.rule}  {finding.severity:<7}  {finding.node}: {finding.message}")
         OUT.print(f"{'':<17}{finding.remedy}")
     coverage = report.coverage
-    OUT.print(
-        f"{'INT8':<17}{_percent(coverage.total)} of the multiply-adds, at {NOMINAL_SIDE}×{NOMINAL_SIDE}"
-    )
+    rows = {"INT8": f"{_percent(coverage.total)} of the multiply-adds, at {NOMINAL_SIDE}×{NOMINAL_SIDE}"}
     for kind, share in coverage.by_kind.items():
-        OUT.print(f"  {kind:<15}{_percent(share)}, {share.int8_operators} of {share.operators} operators")
+        rows[f"  {kind}"] = f"{_percent(share)}, {share.int8_operators} of {share.operators} operators"
     if coverage.unknown:
-        OUT.print(f"  {'not counted':<15}{len(coverage.unknown)} operators of unknown size")
+        rows["  not counted"] = f"{len(coverage.unknown)} operators of unknown size"
+    print_rows(rows, width=16)
     counts = f"{len(report.errors)} errors, {len(report.warnings)} warnings"
     OUT.print(f"{file}: {'clean' if report.clean else counts}")
 

@@ -8,19 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..engines.runtime import TITLES
 from .compare import print_comparison
-from .console import (
-    ERR,
-    OUT,
-    Subparsers,
-    add_command,
-    add_force,
-    add_weights,
-    count,
-    path,
-    print_json,
-    progress,
-)
+from .console import ERR, OUT, print_json
 from .engine_text import words
+from .options import add_examples, add_force, add_json, add_weights, count, path
+from .progress import bars
 
 if TYPE_CHECKING:
     from ..release.report import ReleaseReport
@@ -33,12 +24,10 @@ there.
 """
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        subparsers,
-        "release",
-        "make every form of a checkpoint, measure them and write a model card",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_examples(
+        parser,
         "aethernet release aether_small_2x_qat.pth -o aether_small_2x",
         "aethernet release mine.pth -o mine_4x --name mine --images photos/ --json",
     )
@@ -57,10 +46,9 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--repeats", type=count, default=1, metavar="N", help="counted passes (default: 1)")
     parser.add_argument("--no-engine", action="store_true", help="make no TensorRT engine")
-    parser.add_argument("--json", action="store_true", help="print report.json to stdout")
+    add_json(parser, "report.json")
     add_weights(parser)
     add_force(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -91,7 +79,7 @@ def print_release(report: ReleaseReport) -> None:
     print_comparison(report.comparison)
     if report.engine:
         info = report.engine.info
-        built = f"{info.precision}, by {TITLES[info.flavour]} {info.version} in {info.build_seconds:.1f} s"
+        built = f"{info.precision}, by {TITLES[info.runtime]} {info.version} in {info.build_seconds:.1f} s"
         OUT.print(f"engine     for {words(info.targets)}: {built}")
 
 
@@ -99,15 +87,8 @@ def release_with_progress(source: Path, target: Path, **options: Any) -> Release
     """Call `make_release` with a progress bar for each of its steps, and say why there is no engine."""
     from ..release.make import make_release
 
-    with progress() as bars:
-        tasks: list[Any] = []
-        report = make_release(
-            source,
-            target,
-            **options,
-            on_step=lambda step, total: tasks.append(bars.add_task(step, total=total)),
-            on_progress=lambda: bars.advance(tasks[-1]),
-        )
+    with bars() as progress:
+        report = make_release(source, target, **options, progress=progress)
     if report.no_engine:
         ERR.print(f"no engine: {report.no_engine}")
     return report

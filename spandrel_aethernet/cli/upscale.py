@@ -5,21 +5,22 @@ from __future__ import annotations
 import argparse
 
 from ..data import DEMO_MODEL
-from ..errors import AetherError
+from ..errors import AetherError, ArgumentError
 from ..images.files import FORMATS
 from ..inference.backend import Backend
+from ..inference.jobs import Job, plan_jobs
 from ..inference.open import BACKENDS, check_can_run, open_model
 from ..inference.tiling import DEFAULT_OVERLAP
-from ..inference.upscale import Job, plan_jobs, upscale_file
-from .console import ERR, Subparsers, add_command, add_force, add_weights, path, progress
+from ..inference.upscale import upscale_file
+from .console import ERR
+from .options import add_examples, add_force, add_weights, option_words, path
+from .progress import bars
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        subparsers,
-        "upscale",
-        "upscale image files and folders",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_examples(
+        parser,
         "aethernet upscale photo.jpg -o photo_2x.png",
         "aethernet upscale photos/ -o larger/ -m aether_small_2x.pth --format webp",
         "aethernet upscale scan.tif -o scan_2x.tif --tile 256 --overlap 88 --device cpu",
@@ -79,20 +80,19 @@ def add_parser(subparsers: Subparsers) -> None:
         "--overlap",
         type=_count,
         metavar="N",
-        help="context around a tile in input pixels, exact from the reach that info prints "
+        help="context around a tile in input pixels, exact from the receptive-field radius that info prints "
         f"(default: {DEFAULT_OVERLAP}, or a quarter of a small tile)",
     )
     parser.add_argument("--format", choices=tuple(FORMATS), help="of the files in a folder (default: png)")
     add_weights(parser)
     add_force(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Upscale every file; one that fails does not stop the rest."""
     tile, overlap = arguments.tile, arguments.overlap
     if tile is not None and overlap is not None and tile <= 2 * overlap:
-        raise AetherError(f"--tile {tile} leaves nothing between overlaps of {overlap} pixels")
+        raise ArgumentError(f"--tile {tile} leaves nothing between overlaps of {overlap} pixels")
     check_can_run([arguments.model], arguments.backend)
     jobs = plan_jobs(arguments.inputs, arguments.output, format_name=arguments.format)
     model = open_model(
@@ -113,10 +113,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run_jobs(jobs: list[Job], backend: Backend, arguments: argparse.Namespace) -> list[str]:
     failures: list[str] = []
-    with progress() as bars:
-        files = bars.add_task("files", total=len(jobs))
+    with bars() as progress:
+        progress.begin("files", len(jobs))
         for job in jobs:
-            tiles = bars.add_task(job.source.name, total=None)
             try:
                 upscale_file(
                     job,
@@ -124,14 +123,12 @@ def _run_jobs(jobs: list[Job], backend: Backend, arguments: argparse.Namespace) 
                     tile=arguments.tile,
                     overlap=arguments.overlap,
                     force=arguments.force,
-                    on_start=lambda count, task=tiles: bars.update(task, total=count),
-                    on_tile=lambda task=tiles: bars.advance(task),
+                    progress=progress.inside("files"),
                 )
-                bars.console.print(f"{job.source} -> {job.target}")
+                progress.note(f"{job.source} -> {job.target}")
             except AetherError as error:
-                failures.append(str(error))
-            bars.remove_task(tiles)
-            bars.advance(files)
+                failures.append(error.message.text(option_words))
+            progress.advance("files")
     return failures
 
 

@@ -102,4 +102,3 @@ def _apply(rule: Rule, graph: OnnxGraph) -> list[Finding]:
     ]
 
 
-lint_file = lint_onnx  # until all callers have moved

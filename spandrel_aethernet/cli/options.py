@@ -1,0 +1,62 @@
+"""Arguments that several commands share, and how arguments of functions are called here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+_OPTIONS: Mapping[str, str] = {"targets": "target", "calibration": "calibrate", "verified": "verify"}
+"""Options that are not called as the arguments they are for."""
+
+
+def add_examples(parser: argparse.ArgumentParser, *examples: str) -> None:
+    """End a command's help with examples, one shell command each."""
+    parser.epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Add the choice between the weights of a QAT checkpoint."""
+    parser.add_argument(
+        "--weights",
+        choices=("grid", "raw"),
+        default="grid",
+        help="weights of a QAT checkpoint: on the int8 grid they were trained on (default), or raw",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser, what: str = "one JSON document") -> None:
+    """Add `--json`."""
+    parser.add_argument("--json", action="store_true", help=f"print {what} to stdout")
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Add `--force`."""
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+
+
+def path(text: str) -> Path:
+    """Turn an argument into a path, `~` expanded where it stands for a home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def count(text: str) -> int:
+    """Turn an argument into a whole number from 1 to what fits 32 bits."""
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number < 2**31:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {2**31 - 1}, found {text!r}")
+    return number
+
+
+def option_words(argument: str, value: object) -> str:
+    """Name an argument of a hint as an option, with the value to give it: `--force`, `--tile 64`.
+
+    None leaves the value open (`--tile`), True is a flag, False turns one off (`--no-engine`).
+    """
+    name = _OPTIONS.get(argument, argument).replace("_", "-")
+    if value is False:
+        return f"--no-{name}"
+    return f"--{name}" if value is None or value is True else f"--{name} {value}"
