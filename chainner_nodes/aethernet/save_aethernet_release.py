@@ -71,7 +71,7 @@ def save_aethernet_release_node(
 ) -> Path:
     """Make the folder and return its path."""
     target = directory / name
-    progress = NodeProgress(context, 13)
+    progress = NodeProgress(context, 12)  # fuse, calibrate, export and verify four files, build, compare
     with plain_errors():
         make_release(
             model,
