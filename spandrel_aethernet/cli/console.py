@@ -43,5 +43,5 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int
 def _print(table: Table) -> None:
     with OUT.capture() as captured:
         OUT.print(table)
-    for line in captured.get().splitlines():
-        OUT.print(Text.from_ansi(line.rstrip()))
+    for line in captured.get().rstrip("\n").split("\n"):
+        OUT.print(line.rstrip())

@@ -29,7 +29,7 @@ class Bars:
 
     def advance(self, step: str | None = None) -> None:
         """Count a part of a step, by default of the one begun last; of one that is not shown, nothing."""
-        named = self._open[-1] if step is None else step
+        named = step or next(reversed(self._open), None)
         if named in self._tasks:
             self._display.advance(self._tasks[named])
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 
 from ..data import DEMO_MODEL
-from ..errors import AetherError, ArgumentError
+from ..errors import AetherError
 from ..images.files import FORMATS
 from ..inference.backend import Backend
 from ..inference.jobs import Job, plan_jobs
 from ..inference.open import BACKENDS, check_can_run, open_model
-from ..inference.tiling import DEFAULT_OVERLAP
+from ..inference.tiling import DEFAULT_OVERLAP, check_tiles
 from ..inference.upscale import upscale_file
 from .console import ERR
 from .options import add_examples, add_force, add_weights, option_words, path
@@ -90,9 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Upscale every file; one that fails does not stop the rest."""
-    tile, overlap = arguments.tile, arguments.overlap
-    if tile is not None and overlap is not None and tile <= 2 * overlap:
-        raise ArgumentError(f"--tile {tile} leaves nothing between overlaps of {overlap} pixels")
+    if arguments.tile is not None and arguments.overlap is not None:
+        check_tiles(arguments.tile, arguments.overlap)
     check_can_run([arguments.model], arguments.backend)
     jobs = plan_jobs(arguments.inputs, arguments.output, format_name=arguments.format)
     model = open_model(

@@ -1,1 +1,1 @@
-"""The folder that a model is published as: every form of one checkpoint, measured and signed for."""
+"""The folder that a model is published as: every form of one checkpoint, measured, with checksums."""
