@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spandrel_aethernet.evaluation.compare import CROP, ZOOM, compare_models
-from spandrel_aethernet.evaluation.metrics import psnr
+from spandrel_aethernet.evaluation.metrics import psnr_inside, worst_window
 from spandrel_aethernet.evaluation.pairs import PairFiles, find_pairs, read_pair
-from spandrel_aethernet.evaluation.worst import worst_window
 from spandrel_aethernet.images.files import Picture, read_picture, write_picture
 from spandrel_aethernet.inference.open import OpenModel, open_model
 from spandrel_aethernet.inference.tiling import upscale_pixels
+from spandrel_aethernet.progress import Silent
 
 from ..conftest import Result, make_network
 from ..images.pictures import photograph
@@ -72,7 +72,7 @@ def test_measures_are_those_of_the_models_outputs(
         for model in models
     ]
     for model, made in zip(document["models"], outputs, strict=True):
-        scores = [psnr(image, original) for image, (original, _) in zip(made, pairs, strict=True)]
+        scores = [psnr_inside(image, original) for image, (original, _) in zip(made, pairs, strict=True)]
         assert [image["psnr"] for image in model["images"]] == pytest.approx(scores)
         assert model["psnr"] == pytest.approx(np.mean(scores))
         differences = [a.astype(np.int16) - b for a, b in zip(made, outputs[0], strict=True)]
@@ -81,7 +81,7 @@ def test_measures_are_those_of_the_models_outputs(
     first, same, other = document["models"]
     assert (first["difference_psnr"], first["largest_difference"], first["ratio"]) == (None, 0, 1)
     assert same["largest_difference"] <= 1
-    noise = [psnr(a, b, border=0) for a, b in zip(outputs[2], outputs[0], strict=True)]
+    noise = [psnr_inside(a, b, border=0) for a, b in zip(outputs[2], outputs[0], strict=True)]
     power = sum(10 ** (-level / 10) for level in noise) / 2
     assert other["difference_psnr"] == pytest.approx(-10 * math.log10(power))
 
@@ -138,10 +138,13 @@ def test_models_take_turns_after_one_pass_each(folder: Path) -> None:
             return batch.repeat(2, axis=2).repeat(2, axis=3)
 
     passes: list[int] = []
+
+    class Counted(Silent):
+        def advance(self, step: str | None = None) -> None:  # noqa: ARG002
+            passes.append(len(turns))
+
     entries = [OpenModel(Path(name), Repeat(name, tile), name) for name, tile in (("a", 384), ("b", 50))]
-    comparison = compare_models(
-        entries, find_pairs(folder), repeats=2, on_pass=lambda: passes.append(len(turns))
-    )
+    comparison = compare_models(entries, find_pairs(folder), repeats=2, progress=Counted())
     assert comparison.tile == 50, "the same for both"
     assert "".join(turns) == "ab" + "abab" + "abab"
     assert passes == list(range(1, 11))

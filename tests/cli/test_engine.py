@@ -15,8 +15,9 @@ import onnx
 import pytest
 import torch
 
-from spandrel_aethernet.engines.runtime import find_flavour
-from spandrel_aethernet.engines.sidecar import file_sha256, sidecar_path
+from spandrel_aethernet.engines.runtime import find_runtime
+from spandrel_aethernet.engines.sidecar import sidecar_path
+from spandrel_aethernet.files import sha256
 
 from ..conftest import Result, make_network
 from ..engines.networks import upscaler, with_unknown_operator
@@ -47,7 +48,7 @@ def listed(folder: Path) -> dict[Path, bytes]:
 def test_command_builds_and_info_tells(folder: Path, aethernet: Callable[..., Result]) -> None:
     result = aethernet("engine", "int8.onnx", "-o", "new/out.engine", "--target", "RTX 3060", "8.9")
     assert result.code == 0, result.err
-    version = find_flavour("rtx").version
+    version = find_runtime("rtx").version
     lines = dict(line.split(None, 1) for line in result.out.splitlines())
     assert lines["runtime"] == f"TensorRT for RTX {version}"
     assert lines["targets"] == "8.6 8.9"
@@ -73,8 +74,8 @@ def test_json_goes_to_stdout_alone(folder: Path, aethernet: Callable[..., Result
     result = aethernet("engine", "small.onnx", "-o", "out.engine", "--json", "--verbose")
     document = json.loads(result.out)
     assert document["file"] == "out.engine"
-    assert document["engine_sha256"] == file_sha256(folder / "out.engine")
-    assert document["source_sha256"] == file_sha256(folder / "small.onnx")
+    assert document["engine_sha256"] == sha256(folder / "out.engine")
+    assert document["source_sha256"] == sha256(folder / "small.onnx")
     assert document["profile"] == {"batch": "1:1:16", "height": "32:256:1080", "width": "32:256:1920"}
     assert document["operators"] == {"fp32": 1}
     assert (document["warnings"], document["notes"], document["fell_back"]) == ({}, [], [])
@@ -94,7 +95,7 @@ def test_info_without_a_description_tells_what_the_bytes_tell(
     sidecar_path(folder / "out.engine").unlink()
     result = aethernet("info", "out.engine")
     assert result.code == 0
-    assert f"TensorRT for RTX {find_flavour('rtx').version}" in result.out
+    assert f"TensorRT for RTX {find_runtime('rtx').version}" in result.out
     assert "is not known: there is no out.engine.json beside it" in result.out
     (folder / "out.engine").rename(folder / "out.plan")
     assert "there is no out.plan.json beside it" in aethernet("info", "out.plan").out
