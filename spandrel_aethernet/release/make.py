@@ -51,8 +51,8 @@ def make_release(
         report = spandrel_aethernet.make_release("aether_small_2x.pth", Path("aether_small_2x"))
         print([file.name for file in report.files])
 
-    It holds the fused checkpoint as `.pth` and `.safetensors` (and the not fused one as it is, if that
-    is what `source` is), four ONNX files, a TensorRT engine with its description if `engine` is True (or
+    It holds the fused checkpoint as `.pth` and `.safetensors` (and the not fused one, if `source` is the
+    path of one), four ONNX files, a TensorRT engine with its description if `engine` is True (or
     None, and TensorRT for RTX is installed), `README.md` with what was measured on `images` (a folder of
     originals; default: the bundled photographs), `report.json` and `SHA256SUMS`. Files are called
     `name` (default: the variant's, or the source's for a custom one), scale and form. `calibration` is a
@@ -156,16 +156,14 @@ def _pairs(images: Path | Sequence[PairFiles] | None) -> Sequence[PairFiles]:
 
 
 def _checkpoints(source: NetworkSource, stem: Path) -> list[Path]:
-    """Write the forms that PyTorch loads: not fused (if it was given so), fused, and fused safetensors."""
+    """Write the forms that PyTorch loads: not fused (if it was read so), fused, and fused safetensors."""
     written = [stem.with_name(f"{stem.name}_fused{suffix}") for suffix in (".pth", ".safetensors")]
     for path in written:
         fuse_file(source, path)
-    if source.checkpoint.info.fused:
+    if source.checkpoint.info.fused or source.path is None:
         return written
     not_fused = stem.with_name(f"{stem.name}_notfused.pth")
-    if source.path is None:
-        save_state_dict(source.checkpoint.state_dict, not_fused)
-    elif source.path.suffix.lower() == ".safetensors":
+    if source.path.suffix.lower() == ".safetensors":
         save_state_dict(read_state_dict(source.path), not_fused)
     else:
         shutil.copyfile(source.path, not_fused)  # observers and all

@@ -1,4 +1,4 @@
-"""Originals to measure on."""
+"""Originals to measure on, and the release that most tests look at."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from spandrel_aethernet.images.files import Picture, write_picture
-
-from ..images.pictures import photograph
+from ..artifacts import Artifacts
 
 
 @pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(artifacts: Artifacts) -> Path:
     """One small original."""
-    folder = tmp_path_factory.mktemp("photos")
-    write_picture(Picture(photograph(64, 80)), folder / "photo.png")
-    return folder
+    return artifacts.images
+
+
+@pytest.fixture(scope="session")
+def release(artifacts: Artifacts) -> Path:
+    """The shared release: read only."""
+    return artifacts.release

@@ -12,7 +12,7 @@ from ..conftest import make_network
 
 def save_small(folder: Path, *, fused: bool = False, suffix: str = ".pth", **hyperparameters: Any) -> Path:
     """Write a small network as `mine`, not fused unless asked."""
-    network = make_network(**hyperparameters)
+    network = make_network(**{"embed_dim": 8, "depths": (1,), "lk_kernel": 5, **hyperparameters})
     state_dict = (network.fuse() if fused else network).state_dict()
     save_state_dict(state_dict, folder / f"mine{suffix}")
     return folder / f"mine{suffix}"

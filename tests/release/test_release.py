@@ -6,115 +6,152 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 
-from spandrel_aethernet.data import DEMO_MODEL
+from spandrel_aethernet.lint.linter import lint_onnx
 from spandrel_aethernet.model.io import load_model, read_state_dict
-from spandrel_aethernet.onnx_model.metadata import read_metadata
+from spandrel_aethernet.progress import Silent
 from spandrel_aethernet.release.make import make_release
 
+from ..artifacts import Artifacts
 from ..conftest import Result, start
 from .folders import contents, save_small
 
 pytest.importorskip("skimage")
 
 ONNX = ("fp32", "fp16", "fp32_int8", "fp16_int8")
+ENGINE = "aether_tiny_2x_fp16_int8_rtx.engine"
 DOCUMENTS = {"README.md", "report.json", "SHA256SUMS", "comparison.png"}
 
 
-def test_the_whole_folder(tmp_path: Path, images: Path, aethernet: Callable[..., Result]) -> None:
-    out = tmp_path / "made" / "release"
-    arguments = ["--name", "aether_test", "--images", images, "--json", "--no-engine"]
-    result = aethernet("release", DEMO_MODEL, "-o", out, *arguments)
-    assert (result.code, result.err) == (0, "no engine: left out, as asked\n")
-    held = contents(out)
-    checkpoints = {f"aether_test_2x_{form}" for form in ("notfused.pth", "fused.pth", "fused.safetensors")}
-    assert held.keys() == checkpoints | {f"aether_test_2x_{form}.onnx" for form in ONNX} | DOCUMENTS
+def test_the_whole_folder(release: Path) -> None:
+    built = [f"{ENGINE}", f"{ENGINE}.json"] if find_spec("tensorrt_rtx") else []
+    assert contents(release).keys() == {*_models("aether_tiny_2x", not_fused=True), *built} | DOCUMENTS
 
-    lines = [line.split("  ") for line in held["SHA256SUMS"].decode().splitlines()]
-    sums = {name: digest for digest, name in lines}
-    actual = {name: hashlib.sha256(content).hexdigest() for name, content in held.items()}
-    assert sums == {name: digest for name, digest in actual.items() if name != "SHA256SUMS"}
 
+def test_checksums_are_those_of_all_other_files(release: Path) -> None:
+    held = contents(release)
+    lines = [line.split("  ") for line in held.pop("SHA256SUMS").decode().splitlines()]
+    assert {name: digest for digest, name in lines} == {
+        name: hashlib.sha256(content).hexdigest() for name, content in held.items()
+    }
+
+
+def test_the_report_is_true_of_the_files(release: Path, artifacts: Artifacts) -> None:
+    held = contents(release)
     document = json.loads(held["report.json"])
-    assert document == json.loads(result.out)
-    assert document["source_sha256"] == hashlib.sha256(DEMO_MODEL.read_bytes()).hexdigest()
-    assert {file["name"]: file["sha256"] for file in document["files"]}.items() <= actual.items()
-    assert [file["int8_share"] and round(file["int8_share"], 2) for file in document["files"]][-4:] == [
-        None,
-        None,
-        0.82,
-        0.84,
-    ]
+    assert document["source"] == artifacts.tiny.name
+    assert document["source_sha256"] == hashlib.sha256(artifacts.tiny.read_bytes()).hexdigest()
+    for file in document["files"]:
+        content = held[file["name"]]
+        assert (file["size"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+        int8 = "int8" in file["precision"]
+        assert (file["int8_share"] is not None) == int8
+        if int8 and file["name"].endswith(".onnx"):
+            assert file["int8_share"] == lint_onnx(release / file["name"]).coverage.total.ratio
     assert all(len(export["agreements"]) == 3 for export in document["exports"])
     assert document["comparison"]["images"] == ["photo.png"]
 
-    assert held["aether_test_2x_notfused.pth"] == DEMO_MODEL.read_bytes()
-    fused = load_model(out / "aether_test_2x_fused.safetensors").model
-    assert fused.trained_ranges == load_model(DEMO_MODEL).model.trained_ranges
-    metadata = read_metadata(out / "aether_test_2x_fp16_int8.onnx")
-    assert metadata is not None
-    assert (metadata.source, metadata.preset) == (DEMO_MODEL.name, "tensorrt")
+
+def test_the_not_fused_copy_is_the_file_itself(release: Path, artifacts: Artifacts) -> None:
+    assert (release / "aether_tiny_2x_notfused.pth").read_bytes() == artifacts.tiny.read_bytes()
 
 
-def test_the_card_tells_what_was_measured(tmp_path: Path, images: Path) -> None:
-    report = make_release(save_small(tmp_path), tmp_path / "out", images=images, repeats=2, engine=False)
-    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+def test_the_fused_checkpoint_keeps_the_trained_ranges(release: Path, artifacts: Artifacts) -> None:
+    fused = load_model(release / "aether_tiny_2x_fused.safetensors").model
+    assert fused.trained_ranges == load_model(artifacts.tiny).model.trained_ranges is not None
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "fp32-int8", "fp16-int8"])
+def test_onnx_files_are_those_that_the_export_writes(
+    precision: str, release: Path, artifacts: Artifacts
+) -> None:
+    name = f"aether_tiny_2x_{precision.replace('-', '_')}.onnx"
+    assert (release / name).read_bytes() == artifacts.onnx(precision).read_bytes()
+
+
+def test_the_card_tells_what_was_measured(release: Path) -> None:
+    card = (release / "README.md").read_text(encoding="utf-8")
+    document = json.loads((release / "report.json").read_text(encoding="utf-8"))
     rows = [line.split(" | ") for line in card.splitlines() if line.startswith("| `")]
-    assert [row[0].strip("|` ") for row in rows] == [file.name for file in report.files]
-    for file, row in zip(report.files, rows, strict=True):
-        assert row[2] == f"{file.size / 1e6:.2f} MB"
-    for result in report.comparison.models:
-        (row,) = (row for row in rows if result.model.name in row[0])
-        assert row[4:6] == [f"{result.psnr:.2f} dB", f"{result.ssim:.4f}"]
+    assert [row[0].strip("|` ") for row in rows] == [file["name"] for file in document["files"]]
+    for file, row in zip(document["files"], rows, strict=True):
+        assert row[2] == f"{file['size'] / 1e6:.2f} MB"
+    assert len(document["comparison"]["models"]) == 5
+    for result in document["comparison"]["models"]:
+        (row,) = (row for row in rows if f"`{result['file']}`" in row[0])
+        assert row[4:6] == [f"{result['psnr']:.2f} dB", f"{result['ssim']:.4f}"]
     assert (
-        "trtexec --onnx=mine_2x_fp32_int8.onnx --saveEngine=mine_2x_int8_dynamic.engine --int8 "
+        "trtexec --onnx=aether_tiny_2x_fp32_int8.onnx --saveEngine=aether_tiny_2x_int8_dynamic.engine --int8 "
         "--minShapes=input:1x3x32x32 --optShapes=input:1x3x256x256 --maxShapes=input:16x3x1080x1920 "
         "--buildOnly --verbose\n"
     ) in card
     assert re.search(r"^!\[.*\]\(comparison.png\)$", card, re.MULTILINE)
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-@pytest.mark.parametrize("fused", [False, True])
-def test_every_layout_is_released(fused: bool, suffix: str, tmp_path: Path, images: Path) -> None:
-    source = save_small(tmp_path, fused=fused, suffix=suffix, scale=4, in_chans=1)
-    make_release(source, tmp_path / "out", images=images, engine=False)
-    expected = {f"mine_4x_{form}" for form in ("fused.pth", "fused.safetensors")}
-    expected |= set() if fused else {"mine_4x_notfused.pth"}
-    expected |= {f"mine_4x_{form}.onnx" for form in ONNX} | DOCUMENTS
-    assert contents(tmp_path / "out").keys() == expected
-    given = read_state_dict(source)
-    for name in expected:
-        if name.endswith("_notfused.pth"):
-            released = read_state_dict(tmp_path / "out" / name)
-            assert all(torch.equal(released[key], given[key]) for key in given)
+def test_a_not_fused_safetensors_file_of_another_scale_is_released(
+    tmp_path: Path, images: Path, aethernet: Callable[..., Result]
+) -> None:
+    source, out = save_small(tmp_path, suffix=".safetensors", scale=4, in_chans=1), tmp_path / "made" / "out"
+    result = aethernet("release", source, "-o", out, "--images", images, "--json", "--no-engine")
+    assert (result.code, result.err) == (0, "no engine: left out, as asked\n")
+    held = contents(out)
+    assert held.keys() == _models("mine_4x", not_fused=True) | DOCUMENTS
+    assert json.loads(result.out) == json.loads(held["report.json"])
+    given, released = read_state_dict(source), read_state_dict(out / "mine_4x_notfused.pth")
+    assert all(torch.equal(released[key], given[key]) for key in given)
 
 
-def test_only_a_release_is_replaced(tmp_path: Path, images: Path, aethernet: Callable[..., Result]) -> None:
-    source, out = save_small(tmp_path, depths=(1,)), tmp_path / "out"
-    options = ["--images", images, "--no-engine"]
-    make_release(source, out, images=images, engine=False)
-    first = contents(out)
-    again = aethernet("release", source, "-o", out, *options)
-    assert (again.code, again.out) == (1, "")
-    assert "out exists and is kept" in again.err
-    assert contents(out) == first
-    assert aethernet("release", source, "-o", out, *options, "--name", "b", "--force").code == 0
-    assert "b_2x_fused.pth" in contents(out)
-    assert "mine_2x_fused.pth" not in contents(out)
+@pytest.mark.parametrize("form", ["fused file", "network in memory"])
+def test_what_is_not_read_from_a_not_fused_file_has_no_not_fused_copy(
+    form: str, tmp_path: Path, images: Path
+) -> None:
+    source = save_small(tmp_path, fused=form == "fused file")
+    given = source if form == "fused file" else load_model(source).model
+    make_release(given, tmp_path / "out", name="mine", images=images, engine=False)
+    assert contents(tmp_path / "out").keys() == _models("mine_2x", not_fused=False) | DOCUMENTS
+
+
+def _models(stem: str, *, not_fused: bool) -> set[str]:
+    forms = [*(f"{form}.onnx" for form in ONNX), "fused.pth", "fused.safetensors"]
+    return {f"{stem}_{form}" for form in [*forms, *(["notfused.pth"] if not_fused else [])]}
+
+
+def test_a_release_is_kept_unless_it_is_to_be_replaced(
+    release: Path, tmp_path: Path, images: Path, aethernet: Callable[..., Result]
+) -> None:
+    source, out = save_small(tmp_path), tmp_path / "out"
+    shutil.copytree(release, out)
+    command = ["release", source, "-o", out, "--images", images, "--no-engine"]
+    refused = aethernet(*command)
+    assert (refused.code, refused.out) == (1, "")
+    assert "out exists and is kept" in refused.err
+    assert "--force" in refused.err
+    assert contents(out) == contents(release)
+    assert aethernet(*command, "--name", "b", "--force").code == 0
+    assert contents(out).keys() == _models("b_2x", not_fused=True) | DOCUMENTS
+
+
+def test_a_folder_with_other_files_is_never_replaced(
+    release: Path, tmp_path: Path, aethernet: Callable[..., Result]
+) -> None:
+    source, out = save_small(tmp_path), tmp_path / "out"
+    shutil.copytree(release, out)
     (out / "diary.txt").write_text("precious")
-    refused = aethernet("release", source, "-o", out, *options, "--force")
+    before = contents(out)
+    refused = aethernet("release", source, "-o", out, "--force", "--no-engine")
     assert refused.code == 1
     assert "out holds other files" in refused.err
-    assert (out / "diary.txt").read_text() == "precious"
+    assert contents(out) == before
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), MemoryError()])
@@ -122,15 +159,16 @@ def test_only_a_release_is_replaced(tmp_path: Path, images: Path, aethernet: Cal
 def test_whatever_ends_it_nothing_is_left(
     at: str, failure: BaseException, tmp_path: Path, images: Path
 ) -> None:
-    source = save_small(tmp_path, depths=(1,))
+    source = save_small(tmp_path)
     before = sorted(tmp_path.rglob("*"))
 
-    def interrupt(step: str, _total: int) -> None:
-        if step == at:
-            raise failure
+    class Ends(Silent):
+        def begin(self, step: str, total: int, *, within: str | None = None) -> None:  # noqa: ARG002
+            if step == at:
+                raise failure
 
     with pytest.raises(type(failure)):
-        make_release(source, tmp_path / "deep" / "out", images=images, on_step=interrupt)
+        make_release(source, tmp_path / "deep" / "out", images=images, engine=False, progress=Ends())
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -138,7 +176,7 @@ def test_whatever_ends_it_nothing_is_left(
 def test_ctrl_c_leaves_nothing(tmp_path: Path, images: Path) -> None:
     out = tmp_path / "made"
     out.mkdir()
-    process = start("release", DEMO_MODEL, "-o", out / "release", "--images", images)
+    process = start("release", save_small(tmp_path), "-o", out / "release", "--images", images)
     deadline = time.monotonic() + 120
     while not list(out.glob(".*/*_fp32.onnx")):
         assert process.poll() is None
@@ -154,12 +192,12 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, images: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["mine.pth", "--name", "a/b"], "'a/b' is no name for a model"),
-        (["mine.pth", "--name", ""], "'' is no name for a model"),
+        (["mine.pth", "--name", "a/b"], "'a/b' cannot be the name of files"),
+        (["mine.pth", "--name", ""], "'' cannot be the name of files"),
         (["mine.pth", "--images", "empty"], "empty is a folder without images"),
         (["mine.pth", "--images", "nowhere"], "nowhere is not there"),
         (["mine.pth", "--calibrate", "empty"], "empty holds no images to calibrate on"),
-        (["mine.pth", "-o", "mine.pth"], "mine.pth is no folder"),
+        (["mine.pth", "-o", "mine.pth"], "mine.pth is not a folder"),
         (["mine.pth", "-o", "mine.pth/out"], "cannot be written"),
         (["nowhere.pth"], "nowhere.pth cannot be read"),
         (["notes.pth"], "notes.pth is not a PyTorch file"),
@@ -173,7 +211,7 @@ def test_what_cannot_be_released_is_said_and_leaves_nothing(
     aethernet: Callable[..., Result],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    save_small(tmp_path, depths=(1,))
+    save_small(tmp_path)
     Path("notes.pth").write_text("not a model")
     Path("empty").mkdir()
     before = sorted(tmp_path.rglob("*"))

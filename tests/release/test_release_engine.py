@@ -5,68 +5,71 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 
-from spandrel_aethernet.engines.runtime import find_flavour
+from spandrel_aethernet.cli.options import option_words
+from spandrel_aethernet.engines.runtime import find_runtime
 from spandrel_aethernet.engines.sidecar import describe, read_sidecar
 from spandrel_aethernet.errors import EngineError
+from spandrel_aethernet.files import sha256
+from spandrel_aethernet.onnx_export.export import Exported
+from spandrel_aethernet.progress import SILENT, Silent
 from spandrel_aethernet.release.engine import build_release_engine
 from spandrel_aethernet.release.make import make_release
-from spandrel_aethernet.release.report import ReleaseReport
 
+from ..artifacts import Artifacts
 from ..conftest import start
 from ..engines.networks import with_unknown_operator
 from .folders import contents, save_small
 
 pytest.importorskip("skimage")
 
-ENGINE = "mine_2x_fp16_int8_rtx.engine"
+ENGINE = "aether_tiny_2x_fp16_int8_rtx.engine"
 TARGETS = ("8.0", "8.6", "8.9", "12.0", "12.1")
 
 
-@pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory, images: Path) -> ReleaseReport:
-    """A small network with its engine, released without asking for one."""
+@pytest.fixture
+def engine(release: Path) -> Path:
+    """The engine of the shared release, made without asking for one."""
     pytest.importorskip("tensorrt_rtx")
-    folder = tmp_path_factory.mktemp("release")
-    return make_release(save_small(folder, depths=(1,)), folder / "out", images=images)
+    return release / ENGINE
 
 
-def test_the_engine_is_one_for_all_cards_from_the_released_file(release: ReleaseReport) -> None:
-    info = read_sidecar(release.folder / ENGINE)
+def test_the_engine_is_one_for_all_cards_from_the_released_file(engine: Path) -> None:
+    info = read_sidecar(engine)
     assert info is not None, "and it describes the very engine"
-    assert (info.flavour, info.targets, info.precision) == ("rtx", TARGETS, "fp16-int8")
-    source = next(file for file in release.files if file.name == "mine_2x_fp16_int8.onnx")
-    assert (info.source, info.source_sha256) == (source.name, source.sha256)
+    assert (info.runtime, info.targets, str(info.precision)) == ("rtx", TARGETS, "fp16-int8")
+    source = engine.with_name("aether_tiny_2x_fp16_int8.onnx")
+    assert (info.source, info.source_sha256) == (source.name, sha256(source))
 
 
-def test_the_report_and_the_checksums_have_it(release: ReleaseReport) -> None:
-    document = json.loads((release.folder / "report.json").read_text())
-    info = read_sidecar(release.folder / ENGINE)
+def test_the_report_and_the_checksums_have_it(engine: Path) -> None:
+    document = json.loads((engine.parent / "report.json").read_text())
+    info = read_sidecar(engine)
     assert info is not None
     assert document["engine"].items() >= json.loads(json.dumps(describe(info))).items()
     onnx, engine = document["files"][-2:]
     assert onnx["int8_share"] > 0
     assert engine == {
         "name": document["engine"]["file"],
-        "size": (release.folder / ENGINE).stat().st_size,
+        "size": (engine).stat().st_size,
         "sha256": info.engine_sha256,
         "precision": "fp16-int8",
         "int8_share": onnx["int8_share"],
     }
     assert document["engine"]["file"] == ENGINE
-    assert [name for name in (release.folder / "SHA256SUMS").read_text().split() if ENGINE in name] == [
+    assert [name for name in (engine.parent / "SHA256SUMS").read_text().split() if ENGINE in name] == [
         ENGINE,
         f"{ENGINE}.json",
     ]
 
 
-def test_the_card_says_what_the_engine_is_for(release: ReleaseReport) -> None:
-    card = (release.folder / "README.md").read_text(encoding="utf-8")
-    version = find_flavour("rtx").version
+def test_the_card_says_what_the_engine_is_for(engine: Path) -> None:
+    card = (engine.parent / "README.md").read_text(encoding="utf-8")
+    version = find_runtime("rtx").version
     assert f"| `{ENGINE}` | fp16-int8 |" in card
     assert "\n8.0 (A100), 8.6 (GeForce RTX 30), 8.9 (GeForce RTX 40), 12.0 (GeForce RTX 50), 12.1 (" in card
     assert f"tensorrt-rtx-cu13=={version}\naethernet upscale photos/ -o larger/ -m {ENGINE}\n" in card
@@ -74,7 +77,7 @@ def test_the_card_says_what_the_engine_is_for(release: ReleaseReport) -> None:
 
 
 def test_without_tensorrt_for_rtx_it_is_said_how_to_get_one(tmp_path: Path, images: Path) -> None:
-    source, out = save_small(tmp_path, depths=(1,)), tmp_path / "out"
+    source, out = save_small(tmp_path), tmp_path / "out"
     code = """
 import sys
 sys.modules["tensorrt_rtx"] = None
@@ -101,36 +104,38 @@ def test_an_engine_that_must_be_and_cannot_is_said_at_once(
         make_release(tmp_path / "gone.pth", tmp_path / "out", engine=True)
 
 
-def test_what_tensorrt_refuses_ends_the_release_with_a_way_out(
-    release: ReleaseReport, tmp_path: Path
-) -> None:
-    odd = replace(release.exports[-1], path=with_unknown_operator(tmp_path / "odd.onnx"))
-    with pytest.raises(EngineError, match=r"refuses odd\.onnx: .*; --no-engine makes the release without it"):
-        build_release_engine([odd], on_wait=lambda: None)
+def test_what_tensorrt_refuses_ends_the_release_with_a_way_out(artifacts: Artifacts, tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    odd = with_unknown_operator(tmp_path / "odd.onnx")
+    exported = Exported(onnx.load(odd), artifacts.report("fp16-int8"))
+    with pytest.raises(EngineError, match=r"refuses odd\.onnx: ") as raised:
+        build_release_engine(exported, odd, progress=SILENT)
+    assert raised.value.message.text(option_words).endswith("--no-engine makes the release without it")
     assert [path.name for path in tmp_path.iterdir()] == ["odd.onnx"]
 
 
 def test_interrupted_while_tensorrt_builds_nothing_is_left(tmp_path: Path, images: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
-    source = save_small(tmp_path, depths=(1,))
+    source = save_small(tmp_path)
 
-    def interrupt() -> None:
-        raise KeyboardInterrupt
+    class Ends(Silent):
+        def poll(self) -> None:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        make_release(source, tmp_path / "out", images=images, on_wait=interrupt)
+        make_release(source, tmp_path / "out", images=images, progress=Ends())
     assert list(tmp_path.iterdir()) == [source]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX's")
-def test_no_room_for_the_engine_leaves_nothing(release: ReleaseReport, tmp_path: Path, images: Path) -> None:
-    source = save_small(tmp_path, depths=(1,))
-    sizes = {file.name: file.size for file in release.files}
+def test_no_room_for_the_engine_leaves_nothing(engine: Path, tmp_path: Path, images: Path) -> None:
+    source = save_small(tmp_path)
+    sizes = {path.name: path.stat().st_size for path in engine.parent.iterdir()}
     room = sizes.pop(ENGINE) // 2
     assert room > max(sizes.values()), "there is room for all others"
     process = start("release", source, "-o", tmp_path / "out", "--images", images, limit=room)
     _, errors = process.communicate()
     assert process.returncode == 1
     assert errors.startswith("aethernet: ")
-    assert f"{ENGINE} cannot be written: File too large" in errors
+    assert "mine_2x_fp16_int8_rtx.engine cannot be written: File too large" in errors
     assert list(tmp_path.iterdir()) == [source]
