@@ -147,13 +147,13 @@ def test_a_copy_that_an_earlier_version_made_is_named(installed: Place) -> None:
     )
 
 
-def test_a_failure_in_pip_is_shown_and_undone(bare: Place) -> None:
-    (bare.site / "spandrel_aethernet").touch()
-    before = bare.tree()
-    result = bare.run("install")
+def test_a_failure_in_pip_is_shown_and_undone(place: Place) -> None:
+    (place.site / "spandrel_aethernet").touch()
+    before = place.tree()
+    result = place.run("install")
     assert result.code == 1
     assert result.err.startswith("chainner_nodes: pip could not install:\n  ")
-    assert bare.tree() == before
+    assert place.tree() == before
 
 
 def interrupt(place: Place, when: Callable[[], object]) -> int:
