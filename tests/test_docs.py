@@ -110,8 +110,10 @@ def test_examples(
         code = code.replace("engine=False", f"engine=False, images=Path({str(artifacts.images)!r})")
     monkeypatch.chdir(user)
     monkeypatch.setattr(sys, "argv", ["example"])
-    for target in re.findall(r'"(\w+\.(?:onnx|engine)|\w+_release)"', code):
-        if "except OutputError" not in code:
-            shutil.rmtree(target) if Path(target).is_dir() else Path(target).unlink(missing_ok=True)
+    if "except OutputError" not in code:
+        for name in re.findall(r'"(\w+\.(?:onnx|engine)|\w+_release)"', code):
+            shutil.rmtree(name, ignore_errors=True)
+            for path in (Path(name), Path(f"{name}.json")):
+                path.unlink(missing_ok=True)
     image = np.zeros((48, 64, 3), np.uint8)
     exec(compile(code, str(page), "exec"), {"Path": Path, "image": image, "__name__": "example"})  # noqa: S102

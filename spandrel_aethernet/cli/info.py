@@ -7,14 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..engines import SUFFIXES
-from ..model.checkpoint import Checkpoint, read_checkpoint
-from ..model.io import named, read_state_dict
 from .console import print_json, print_rows
 from .engine_info import tell_engine
 from .options import add_examples, add_json, path
+
+if TYPE_CHECKING:
+    from ..model.checkpoint import Checkpoint
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.file.suffix.lower() in SUFFIXES:
         tell_engine(arguments.file, as_json=arguments.json)
         return 0
+    from ..model.checkpoint import read_checkpoint
+    from ..model.io import named, read_state_dict
+
     with named(arguments.file):
         checkpoint = read_checkpoint(read_state_dict(arguments.file), weights="raw")
     document = describe(arguments.file, checkpoint)

@@ -28,7 +28,11 @@ _LEVELS = range(6)
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """How to build. Raises `ArgumentError` for a value that is not described here."""
+    """How to build. Raises `ArgumentError` for a value that is not described here.
+
+    options = spandrel_aethernet.BuildOptions(targets=["RTX 3060"])
+    spandrel_aethernet.build_engine("aether_small_2x.pth", "aether_small_2x.engine", options)
+    """
 
     runtime: str = "auto"
     """One of `RUNTIMES`."""

@@ -100,5 +100,3 @@ def _apply(rule: Rule, graph: OnnxGraph) -> list[Finding]:
         Finding(rule.id, rule.severity, violation.node, violation.message, rule.remedy)
         for violation in rule.check(graph)
     ]
-
-

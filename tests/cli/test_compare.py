@@ -217,7 +217,7 @@ def test_missing_scikit_image_is_said(
     monkeypatch.setitem(sys.modules, "skimage", None)
     result = aethernet("compare", *models, "--images", folder)
     assert result.code == 1
-    assert 'needs scikit-image: pip install "spandrel-aethernet[compare]"' in result.err
+    assert 'skimage is not installed here: pip install "spandrel-aethernet[compare]"' in result.err
 
 
 @pytest.mark.usefixtures("folder")
@@ -230,7 +230,7 @@ def test_missing_scikit_image_is_said(
         ),
         (["2x.onnx", "grey.onnx", "--images", "photos"], "grey.onnx has channels 1 and 2x.onnx 3: only"),
         (["2x.onnx", "--images", "gone"], "gone is not there"),
-        (["2x.onnx", "--images", "2x.onnx"], "2x.onnx is no folder"),
+        (["2x.onnx", "--images", "2x.onnx"], "2x.onnx is not a folder"),
         (["2x.onnx", "--images", "empty"], "empty is a folder without images"),
         (["2x.onnx", "--images", "tiny"], "t.png is too small to compare: expected 16 pixels or more"),
         (["2x.onnx", "--images", "broken"], "b.png cannot be read as an image"),

@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import pytest
 
 from spandrel_aethernet.data import DEMO_MODEL, PHOTOGRAPHS, original
 from spandrel_aethernet.evaluation.demo import CROP, PHOTOGRAPH, ZOOM
-from spandrel_aethernet.evaluation.metrics import psnr
+from spandrel_aethernet.evaluation.metrics import psnr_inside
 from spandrel_aethernet.images.files import read_picture
+from spandrel_aethernet.onnx_model.metadata import read_metadata
 
 from ..conftest import Result, make_network
 
 
+@pytest.mark.slow
 def test_demo_does_and_shows_the_main_job(aethernet: Callable[..., Result], tmp_path: Path) -> None:
     out = tmp_path / "demo"
     result = aethernet("demo", "-o", out)
@@ -30,7 +34,7 @@ def test_demo_does_and_shows_the_main_job(aethernet: Callable[..., Result], tmp_
         read_picture(out / f"{PHOTOGRAPH}_2x.png").pixels,
         read_picture(original(PHOTOGRAPH)).pixels,
     )
-    assert float(scores[2]) == round(psnr(upscaled, truth), 2) > float(scores[1]) + 2
+    assert float(scores[2]) == round(psnr_inside(upscaled, truth), 2) > float(scores[1]) + 2
     comparison = read_picture(out / f"{PHOTOGRAPH}_comparison.png").pixels
     shown = truth[CROP].repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
     height, width = shown.shape[:2]
@@ -43,6 +47,13 @@ def test_demo_does_and_shows_the_main_job(aethernet: Callable[..., Result], tmp_
         "aether_small_2x_fused.pth",
         *(f"aether_small_2x_{form}.onnx" for form in ("fp32", "fp16", "fp32_int8", "fp16_int8")),
     ]
+    assert (out / "release" / "aether_small_2x_notfused.pth").read_bytes() == DEMO_MODEL.read_bytes()
+    report = json.loads((out / "release" / "report.json").read_text(encoding="utf-8"))
+    shares = [file["int8_share"] for file in report["files"] if file["name"].endswith(".onnx")]
+    assert [share and round(share, 2) for share in shares] == [None, None, 0.82, 0.84]
+    metadata = read_metadata(onnx.load(out / "release" / "aether_small_2x_fp16_int8.onnx"))
+    assert metadata is not None
+    assert (metadata.source, metadata.preset) == (DEMO_MODEL.name, "tensorrt")
     engine = out / "release" / "aether_small_2x_fp16_int8_rtx.engine"
     assert engine.exists() == (find_spec("tensorrt_rtx") is not None)
     labels = comparison[:-height]

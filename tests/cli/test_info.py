@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -169,10 +168,10 @@ def test_another_architecture_is_named(aethernet: Callable[..., Result], tmp_pat
 
 
 def test_a_terminal_without_the_letters_of_a_path_is_no_reason_to_fail(tmp_path: Path) -> None:
-    model = tmp_path / "模型.pth"
-    shutil.copy(DEMO_MODEL, model)
-    command = [sys.executable, "-m", "spandrel_aethernet", "info", str(model)]
+    engine = tmp_path / "模型.engine"
+    engine.write_bytes(b"ftrt" + bytes(40))
+    command = [sys.executable, "-m", "spandrel_aethernet", "info", str(engine)]
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
     result = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert rb"\u6a21\u578b.pth" in result.stdout
+    assert rb"\u6a21\u578b.engine" in result.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from spandrel_aethernet.data import half_size
-from spandrel_aethernet.images.files import Picture, read_picture, write_picture
+from spandrel_aethernet.images.files import FORMATS, Picture, read_picture, write_picture
 
-from ..conftest import Result, make_network, start
+from ..conftest import Result, limit_file_size, make_network, start
 from ..images.pictures import (
     ICC,
     KINDS,
@@ -75,9 +76,10 @@ def test_result_is_that_of_the_network(tmp_path: Path, aethernet: Callable[..., 
 
     from spandrel_aethernet.data import DEMO_MODEL
 
-    out = tmp_path / "out.png"
-    assert aethernet("upscale", half_size("chelsea"), "-o", out, "--tile", 96).code == 0
-    pixels = read_picture(half_size("chelsea")).pixels.astype(np.uint8)
+    source, out = tmp_path / "in.png", tmp_path / "out.png"
+    pixels = read_picture(half_size("chelsea")).pixels.astype(np.uint8)[60:180, 40:180]
+    write_picture(Picture(pixels), source)
+    assert aethernet("upscale", source, "-o", out, "--tile", 96).code == 0
     tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
     descriptor = spandrel.ModelLoader().load_from_file(DEMO_MODEL)
     assert isinstance(descriptor, spandrel.ImageModelDescriptor)
@@ -179,13 +181,39 @@ def test_wrong_usage_exits_with_2(arguments: list[str], aethernet: Callable[...,
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits on the size of a file are POSIX")
-@pytest.mark.parametrize("name", ["out.png", "out.tif", "out.jpg", "out.webp", "out.avif"])
-def test_a_full_disk_leaves_nothing(tmp_path: Path, small_model: Path, name: str) -> None:
-    target = tmp_path / "folder" / name
+def test_a_full_disk_leaves_nothing(tmp_path: Path, small_model: Path) -> None:
+    target = tmp_path / "folder" / "out.png"
     process = start("upscale", half_size("astronaut"), "-o", target, "-m", small_model, limit=10_000)
     _, errors = process.communicate()
     assert process.returncode == 1
     assert f"failed: {target} cannot be written: " in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits on the size of a file are POSIX")
+def test_a_full_disk_leaves_nothing_of_any_format(tmp_path: Path) -> None:
+    """Without a network, so that the child needs no PyTorch."""
+    code = f"""
+from pathlib import Path
+from spandrel_aethernet.errors import OutputError
+from spandrel_aethernet.images.files import FORMATS, read_picture, write_picture
+picture = read_picture(Path({str(half_size("astronaut"))!r}))
+for name in FORMATS:
+    try:
+        write_picture(picture, Path({str(tmp_path)!r}) / "folder" / f"out.{{name}}")
+    except OutputError as error:
+        print(error)
+"""
+    child = subprocess.run(
+        [sys.executable, "-c", code],
+        preexec_fn=limit_file_size(10_000),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = child.stdout.splitlines()
+    targets = [Path(line.partition(" cannot be written: ")[0]).name for line in said]
+    assert targets == [f"out.{name}" for name in FORMATS], child.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -259,15 +287,24 @@ def test_onnx_file_of_one_size_takes_smaller_and_larger_images(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["-m", "small.pth", "--backend", "onnx"], "--backend onnx runs .onnx files, and small.pth is not"),
-        (["-m", "net.onnx", "--backend", "pytorch"], "--backend pytorch runs .pth, "),
-        (["-m", "small.pth", "--provider", "cpu"], "--provider cpu is for ONNX files, and small.pth is none"),
+        (
+            ["-m", "small.pth", "--backend", "onnx"],
+            "that onnx runs, which are .onnx: leave --backend onnx out",
+        ),
+        (
+            ["-m", "net.onnx", "--backend", "pytorch"],
+            "pytorch runs, which are .pth, .pt, ",
+        ),
+        (
+            ["-m", "small.pth", "--provider", "cpu"],
+            "is for ONNX files: leave --provider cpu out",
+        ),
         (
             ["-m", "net.onnx", "--device", "cpu"],
-            "--device cpu is for checkpoints and TensorRT engines, and net",
+            "and device is for checkpoints and TensorRT engines: leave --device cpu out",
         ),
-        (["-m", "net.onnx", "--dtype", "float16"], "--dtype float16 is for checkpoints"),
-        (["-m", "net.onnx", "--weights", "raw"], "--weights raw is for checkpoints"),
+        (["-m", "net.onnx", "--dtype", "float16"], "dtype is for checkpoints: leave --dtype float16 out"),
+        (["-m", "net.onnx", "--weights", "raw"], "weights is for checkpoints: leave --weights raw out"),
         (["-m", "net.onnx", "--provider", "rocm"], "provider rocm is not in this ONNX Runtime: it has "),
         (["-m", "text.onnx"], "text.onnx is truncated or no ONNX file"),
         (["-m", "gone.onnx"], "gone.onnx cannot be read: "),

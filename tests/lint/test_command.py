@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,17 +12,14 @@ import onnx
 import pytest
 from onnx import ModelProto
 
-from spandrel_aethernet.cli import lint as lint_command
+from spandrel_aethernet.cli import main
 
 from .graphs import convolution
 
 
 def run_lint(*arguments: object) -> int:
     """Run the command as `aethernet lint` does."""
-    parser = argparse.ArgumentParser()
-    lint_command.add_parser(parser.add_subparsers())
-    parsed = parser.parse_args(["lint", *map(str, arguments)])
-    return parsed.run(parsed)
+    return main(["lint", *map(str, arguments)])
 
 
 @pytest.mark.parametrize(
