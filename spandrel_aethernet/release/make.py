@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from itertools import starmap
 from pathlib import Path
 
 from ..data import PHOTOGRAPHS, half_size, original
@@ -21,13 +21,12 @@ from ..model.checkpoint import Weights
 from ..model.fuse_file import fuse_file
 from ..model.io import read_state_dict, save_state_dict
 from ..model.source import NetworkInput, NetworkSource, as_source
-from ..onnx_export.calibration import CalibrationImages, calibrated, calibration_images
-from ..onnx_export.export import Exported, export_network
-from ..precision import EXPORTED, Precision
+from ..onnx_export.calibration import calibration_images
 from ..progress import SILENT, Progress
 from .card import PICTURE, model_card
 from .checksums import holds_nothing_else, write_checksums
 from .engine import build_release_engine, why_no_engine
+from .exports import onnx_path, write_exports
 from .report import ReleaseReport, describe_release, engine_file, onnx_file, plain_file
 
 CARD, REPORT = "README.md", "report.json"
@@ -62,29 +61,27 @@ def make_release(
     `CheckpointError`, `ImageError`, `OnnxError`, `EngineError` for what fails on the way, and
     `MissingPackageError` without ONNX, ONNX Runtime or scikit-image; then there is no folder.
     """
+    if repeats < 1:
+        raise ArgumentError(f"repeats is {repeats}: expected 1 or more")
+    if name is not None:
+        _check_name(name)
     no_engine = why_no_engine(engine)
+    pairs = _pairs(images)
     found = as_source(source, weights=weights)
     hyperparameters = found.checkpoint.info.hyperparameters
-    stem = f"{_checked_name(name, found)}_{hyperparameters['scale']}x"
-    pairs = _pairs(images)
+    stem = f"{name or _default_name(found)}_{hyperparameters['scale']}x"
     calibration_set = calibration_images(calibration, hyperparameters["in_chans"])
     with replacing_folder(Path(target), force=force, ours=holds_nothing_else) as folder:
         progress.begin("fusing", 1)
         checkpoints = _checkpoints(found, folder / stem)
         progress.advance()
-        ready = calibrated(found, calibration_set, progress=progress)
-        exports = {
-            precision: _export(ready, precision, calibration_set, folder / stem, progress)
-            for precision in EXPORTED
-        }
+        exports = write_exports(found, calibration_set, folder / stem, progress=progress)
         built = None
         if no_engine is None:
-            onnx = _onnx_path(folder / stem, DEFAULT_PRECISION)
-            built = build_release_engine(exports[DEFAULT_PRECISION], onnx, progress=progress)
-        onnx_paths = [_onnx_path(folder / stem, precision) for precision in exports]
-        measured = [folder / f"{stem}_fused.pth", *onnx_paths]
-        comparison = _compare(measured, pairs, repeats, progress)
-        files = [*map(plain_file, checkpoints), *map(onnx_file, onnx_paths, exports.values())]
+            onnx = onnx_path(folder / stem, DEFAULT_PRECISION)
+            built = build_release_engine(exports[onnx], onnx, progress=progress)
+        comparison = _compare([folder / f"{stem}_fused.pth", *exports], pairs, repeats, progress)
+        files = [*map(plain_file, checkpoints), *starmap(onnx_file, exports.items())]
         report = ReleaseReport(
             folder=Path(target),
             stem=stem,
@@ -101,37 +98,6 @@ def make_release(
     return report
 
 
-def _onnx_path(stem: Path, precision: Precision) -> Path:
-    return stem.with_name(f"{stem.name}_{precision.file_stem}.onnx")
-
-
-def _export(
-    source: NetworkSource, precision: Precision, images: CalibrationImages, stem: Path, progress: Progress
-) -> Exported:
-    """Export and write one file, which the report then names."""
-    told = _Prefixed(progress, str(precision))
-    exported = export_network(source, precision=precision, calibration=images, progress=told)
-    path = _onnx_path(stem, precision)
-    path.write_bytes(exported.model.SerializeToString())
-    return replace(exported, report=replace(exported.report, path=path))
-
-
-class _Prefixed:
-    """Tells another `Progress` of steps under longer names: several exports have the same."""
-
-    def __init__(self, progress: Progress, prefix: str) -> None:
-        self._progress, self._prefix = progress, prefix
-
-    def begin(self, step: str, total: int, *, within: str | None = None) -> None:
-        self._progress.begin(f"{self._prefix}: {step}", total, within=within)
-
-    def advance(self, step: str | None = None) -> None:
-        self._progress.advance(step and f"{self._prefix}: {step}")
-
-    def poll(self) -> None:
-        self._progress.poll()
-
-
 def _write_documents(report: ReleaseReport, folder: Path) -> None:
     write_picture(Picture(worst_picture(report.comparison)), folder / PICTURE)
     (folder / CARD).write_text(model_card(report), encoding="utf-8", newline="\n")
@@ -140,13 +106,14 @@ def _write_documents(report: ReleaseReport, folder: Path) -> None:
     write_checksums(folder)
 
 
-def _checked_name(name: str | None, source: NetworkSource) -> str:
-    if name is None:
-        variant = source.checkpoint.info.variant
-        return source.path.stem if source.path and variant == "custom" else variant
+def _check_name(name: str) -> None:
     if not name or set(name) & set('/\\:*?"<>|') or name.startswith("."):
         raise ArgumentError(f"{name!r} cannot be the name of files: give one such as aether_small")
-    return name
+
+
+def _default_name(source: NetworkSource) -> str:
+    variant = source.checkpoint.info.variant
+    return source.path.stem if source.path and variant == "custom" else variant
 
 
 def _pairs(images: Path | Sequence[PairFiles] | None) -> Sequence[PairFiles]:

@@ -51,14 +51,14 @@ def test_the_report_and_the_checksums_have_it(engine: Path) -> None:
     info = read_sidecar(engine)
     assert info is not None
     assert document["engine"].items() >= json.loads(json.dumps(describe(info))).items()
-    onnx, engine = document["files"][-2:]
-    assert onnx["int8_share"] > 0
-    assert engine == {
+    source, built = document["files"][-2:]
+    assert source["int8_share"] > 0
+    assert built == {
         "name": document["engine"]["file"],
-        "size": (engine).stat().st_size,
+        "size": engine.stat().st_size,
         "sha256": info.engine_sha256,
         "precision": "fp16-int8",
-        "int8_share": onnx["int8_share"],
+        "int8_share": source["int8_share"],
     }
     assert document["engine"]["file"] == ENGINE
     assert [name for name in (engine.parent / "SHA256SUMS").read_text().split() if ENGINE in name] == [
