@@ -41,7 +41,7 @@ def shape_inputs(first: int) -> list[EnumInput[Shapes] | NestedGroup]:
             "The sizes of the images or tiles that the model will be given. *Any* is what an ONNX model says "
             f"itself, or what the published release has: height {heights}, width {widths} "
             f"(min:opt:max) and up to {_PUBLISHED.batch.max} at once.",
-            "Larger images go through in tiles: opt is the size that an engine is optimised for.",
+            "Larger images go through in tiles: opt is the size that an engine is optimized for.",
         ),
         if_enum_group(first, Shapes.FIXED)(
             _pixels("Height", heights.opt, "The one height of every tile."),
@@ -49,7 +49,7 @@ def shape_inputs(first: int) -> list[EnumInput[Shapes] | NestedGroup]:
         ),
         if_enum_group(first, Shapes.CUSTOM)(
             _pixels("Smallest Side", heights.min, "Smaller tiles are padded."),
-            _pixels("Usual Side", heights.opt, "The tile an engine is optimised for."),
+            _pixels("Usual Side", heights.opt, "The tile an engine is optimized for."),
             _pixels("Largest Side", heights.max, "No tile may be larger."),
             NumberInput("Largest Batch", default=_PUBLISHED.batch.max, min=1, max=256).with_docs(
                 "How many tiles may run at once. More use the GPU better and take more of its memory."

@@ -40,7 +40,7 @@ need_tensorrt()
         NumberInput("Tile Size", default=0, min=0, max=8192, unit="px")
         .with_id(2)
         .with_docs(
-            "The side of the tiles. 0 takes the size that the engine was optimised for. A smaller one takes "
+            "The side of the tiles. 0 takes the size that the engine was optimized for. A smaller one takes "
             "less of the GPU's memory."
         ),
     ],

@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "upscale a bundled photograph with the bundled model, make a release of it and compare its files",
     "benchmark": "time forward passes side by side: not fused and fused, or any model files",
 }
-"""Each command, whose module here has `add_arguments` and `run`, and what it does."""
+"""What each command does; its module here has `EXAMPLES`, `add_arguments`, `run`, and may have `ABOUT`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +62,8 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         )
         if name in argv[:1]:
             module = import_module(f".{name}", __name__)
+            command.description = f"{command.description}\n{getattr(module, 'ABOUT', '')}"
+            command.epilog = "\n".join(["examples:", *(f"  {example}" for example in module.EXAMPLES)])
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser

@@ -15,19 +15,19 @@ from ..inference.pytorch import choose_device
 from ..model.checkpoint import read_checkpoint
 from ..model.io import named, read_state_dict
 from .console import print_json, print_table
-from .options import add_examples, add_json, count, path
+from .options import add_json, count, path
 from .progress import bars
+
+EXAMPLES = (
+    "aethernet benchmark",
+    "aethernet benchmark aether_medium_4x.pth --sizes 64 256 --device cuda --json",
+    "aethernet benchmark fp32.onnx fp32_int8.onnx --sizes 256 512",
+    "aethernet benchmark aether_small_2x.pth fp16.engine fp16_int8.engine --device cuda",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_examples(
-        parser,
-        "aethernet benchmark",
-        "aethernet benchmark aether_medium_4x.pth --sizes 64 256 --device cuda --json",
-        "aethernet benchmark fp32.onnx fp32_int8.onnx --sizes 256 512",
-        "aethernet benchmark aether_small_2x.pth fp16.engine fp16_int8.engine --device cuda",
-    )
     parser.add_argument(
         "files",
         nargs="*",

@@ -14,10 +14,10 @@ from ..files import check_target
 from ..images.files import FORMATS, Picture, format_of, write_picture
 from ..inference.open import check_can_run, open_each
 from .console import ERR, print_json, print_table
-from .options import add_examples, add_force, add_json, count, path
+from .options import add_force, add_json, count, path
 from .progress import bars
 
-_ABOUT = """
+ABOUT = """
 Every image at and below FOLDER is an original: cropped to a multiple of the scale, then shrunk by the
 scale with Pillow's BICUBIC to make the models' input. Where NAME_hr and NAME_lr lie side by side and
 their sizes fit the scale, NAME_lr is the input as it is. All is measured on 8-bit RGB.
@@ -28,15 +28,14 @@ for one image, without reading and writing; the models take turns image by image
 that is not counted, and "speed" is how many times as fast as the first a model is.
 """
 
+EXAMPLES = (
+    "aethernet compare aether_small_2x.pth aether_small_2x_fp32_int8.onnx --images photos/",
+    "aethernet compare *.pth *.onnx --images photos/ --picture worst.png --json > compare.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_examples(
-        parser,
-        "aethernet compare aether_small_2x.pth aether_small_2x_fp32_int8.onnx --images photos/",
-        "aethernet compare *.pth *.onnx --images photos/ --picture worst.png --json > compare.json",
-    )
-    parser.description = f"{parser.description}\n{_ABOUT}"
     parser.add_argument(
         "models", nargs="+", type=path, metavar="MODEL", help="checkpoints, ONNX files, engines"
     )

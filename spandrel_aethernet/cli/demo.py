@@ -10,19 +10,19 @@ from ..data import DEMO_MODEL, half_size, original
 from ..evaluation.demo import PHOTOGRAPH, load_demo_model, run_demo
 from ..evaluation.pairs import PairFiles
 from .console import ERR, OUT
-from .options import add_examples, add_force, path
+from .options import add_force, path
 from .progress import bars
 
 _RELEASE_NEEDS = ("onnx", "onnxruntime", "onnxscript", "skimage")
 
+EXAMPLES = (
+    "aethernet demo",
+    "aethernet demo -o somewhere --force",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_examples(
-        parser,
-        "aethernet demo",
-        "aethernet demo -o somewhere --force",
-    )
     parser.add_argument(
         "-o",
         "--output",

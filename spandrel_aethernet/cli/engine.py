@@ -16,20 +16,20 @@ from ..errors import EngineError, Message, OutputError
 from ..precision import EXPORTED
 from .console import ERR, OUT, print_json, print_rows
 from .engine_text import counted, planned, rows, words
-from .options import add_examples, add_force, add_json, add_weights, count, option_words, path
+from .options import add_force, add_json, add_output, add_weights, count, option_words, path
 from .progress import bars
+
+EXAMPLES = (
+    "aethernet engine aether_small_2x_fp16_int8.onnx -o aether_small_2x.engine",
+    'aethernet engine aether_small_2x.pth -o rtx30.engine --target "RTX 3060"',
+    "aethernet engine my_2x.onnx -o my_2x.engine --max-shapes input:1x3x2160x3840 --dry-run",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_examples(
-        parser,
-        "aethernet engine aether_small_2x_fp16_int8.onnx -o aether_small_2x.engine",
-        'aethernet engine aether_small_2x.pth -o rtx30.engine --target "RTX 3060"',
-        "aethernet engine my_2x.onnx -o my_2x.engine --max-shapes input:1x3x2160x3840 --dry-run",
-    )
     parser.add_argument("file", type=path, metavar="SOURCE", help="ONNX file, or checkpoint in any layout")
-    parser.add_argument("-o", "--output", type=path, required=True, metavar="OUT.engine", help="to write")
+    add_output(parser, "OUT.engine", "to write")
     parser.add_argument(
         "--runtime", choices=RUNTIMES, default="auto", help="which TensorRT (default: RTX if installed)"
     )

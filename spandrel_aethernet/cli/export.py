@@ -11,21 +11,21 @@ from ..errors import AetherError
 from ..precision import EXPORTED
 from ..shapes import Profile, Range, shape_text
 from .console import ERR, OUT, print_json
-from .options import add_examples, add_force, add_json, add_weights, path
+from .options import add_checkpoint, add_force, add_json, add_output, add_weights, path
 from .progress import bars
+
+EXAMPLES = (
+    "aethernet export aether_small_2x.pth -o aether_small_2x_fp32_int8.onnx",
+    "aethernet export aether_small_2x.pth -o aether_small_2x_fp16.onnx --precision fp16",
+    "aethernet export my_2x.pth -o my_2x_int8.onnx --calibrate photos/ --static 512x512",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     default = Profile()
-    add_examples(
-        parser,
-        "aethernet export aether_small_2x.pth -o aether_small_2x_fp32_int8.onnx",
-        "aethernet export aether_small_2x.pth -o aether_small_2x_fp16.onnx --precision fp16",
-        "aethernet export my_2x.pth -o my_2x_int8.onnx --calibrate photos/ --static 512x512",
-    )
-    parser.add_argument("file", type=path, help="checkpoint in any layout")
-    parser.add_argument("-o", "--output", type=path, required=True, metavar="OUT.onnx", help="file to write")
+    add_checkpoint(parser)
+    add_output(parser, "OUT.onnx", "file to write")
     parser.add_argument(
         "--precision", choices=[*map(str, EXPORTED)], default="fp32-int8", help="default: fp32-int8"
     )

@@ -5,25 +5,18 @@ from __future__ import annotations
 import argparse
 
 from .console import OUT
-from .options import add_examples, add_force, add_weights, path
+from .options import add_checkpoint, add_force, add_output, add_weights
+
+EXAMPLES = (
+    "aethernet fuse aether_small_2x.pth -o aether_small_2x_fused.pth",
+    "aethernet fuse aether_small_2x_qat.pth -o aether_small_2x_fused.safetensors --dtype float16",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_examples(
-        parser,
-        "aethernet fuse aether_small_2x.pth -o aether_small_2x_fused.pth",
-        "aethernet fuse aether_small_2x_qat.pth -o aether_small_2x_fused.safetensors --dtype float16",
-    )
-    parser.add_argument("file", type=path, help="checkpoint in any layout")
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=path,
-        required=True,
-        metavar="OUT",
-        help=".pth (exactly the published keys) or .safetensors (trained ranges too)",
-    )
+    add_checkpoint(parser)
+    add_output(parser, "OUT", ".pth (exactly the published keys) or .safetensors (trained ranges too)")
     parser.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="default: float32")
     add_weights(parser)
     add_force(parser)

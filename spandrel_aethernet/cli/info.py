@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 from ..engines import SUFFIXES
 from .console import print_json, print_rows
 from .engine_info import tell_engine
-from .options import add_examples, add_json, path
+from .options import add_json, path
 
 if TYPE_CHECKING:
     from ..model.checkpoint import Checkpoint
 
+EXAMPLES = (
+    "aethernet info aether_small_2x.pth",
+    "aethernet info aether_small_2x_fused.safetensors --json",
+    "aethernet info aether_small_2x.engine",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_examples(
-        parser,
-        "aethernet info aether_small_2x.pth",
-        "aethernet info aether_small_2x_fused.safetensors --json",
-        "aethernet info aether_small_2x.engine",
-    )
     parser.add_argument("file", type=path, help=".pth, .pt, .ckpt, .safetensors, .engine, .trt or .plan")
     add_json(parser)
 

@@ -10,16 +10,16 @@ from typing import Any
 from ..lint.coverage import NOMINAL_SIDE, Share
 from ..lint.linter import LintReport, lint_onnx
 from .console import OUT, print_json, print_rows
-from .options import add_examples, add_json, path
+from .options import add_json, path
+
+EXAMPLES = (
+    "aethernet lint aether_small_2x_fp32_int8.onnx",
+    "aethernet lint aether_small_2x_fp32_int8.onnx --json",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_examples(
-        parser,
-        "aethernet lint aether_small_2x_fp32_int8.onnx",
-        "aethernet lint aether_small_2x_fp32_int8.onnx --json",
-    )
     parser.add_argument("file", type=path, help=".onnx")
     add_json(parser)
 

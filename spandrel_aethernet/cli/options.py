@@ -10,9 +10,14 @@ _OPTIONS: Mapping[str, str] = {"targets": "target", "calibration": "calibrate", 
 """Options that are not called as the arguments they are for."""
 
 
-def add_examples(parser: argparse.ArgumentParser, *examples: str) -> None:
-    """End a command's help with examples, one shell command each."""
-    parser.epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Add the checkpoint that a command is about."""
+    parser.add_argument("file", type=path, help="checkpoint in any layout")
+
+
+def add_output(parser: argparse.ArgumentParser, name: str, what: str) -> None:
+    """Add `-o`, which must be given."""
+    parser.add_argument("-o", "--output", type=path, required=True, metavar=name, help=what)
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:

@@ -10,30 +10,29 @@ from ..engines.runtime import TITLES
 from .compare import print_comparison
 from .console import ERR, OUT, print_json
 from .engine_text import words
-from .options import add_examples, add_force, add_json, add_weights, count, path
+from .options import add_checkpoint, add_force, add_json, add_output, add_weights, count, path
 from .progress import bars
 
 if TYPE_CHECKING:
     from ..release.report import ReleaseReport
 
-_ABOUT = """
+ABOUT = """
 DIR will hold the fused checkpoint as .pth and .safetensors (and the not fused one, if FILE is that), ONNX
 files in FP32, FP16 and both with INT8, a TensorRT engine for NVIDIA's RTX cards if TensorRT for RTX is
 installed, README.md with what was measured, report.json and SHA256SUMS. It takes its name when all of it is
 there.
 """
 
+EXAMPLES = (
+    "aethernet release aether_small_2x_qat.pth -o aether_small_2x",
+    "aethernet release mine.pth -o mine_4x --name mine --images photos/ --json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_examples(
-        parser,
-        "aethernet release aether_small_2x_qat.pth -o aether_small_2x",
-        "aethernet release mine.pth -o mine_4x --name mine --images photos/ --json",
-    )
-    parser.description = f"{parser.description}\n{_ABOUT}"
-    parser.add_argument("file", type=path, help="checkpoint in any layout")
-    parser.add_argument("-o", "--output", type=path, required=True, metavar="DIR", help="folder to make")
+    add_checkpoint(parser)
+    add_output(parser, "DIR", "folder to make")
     parser.add_argument("--name", help="what files are called by (default: the variant)")
     parser.add_argument(
         "--images", type=path, metavar="FOLDER", help="originals to measure on (default: bundled photographs)"

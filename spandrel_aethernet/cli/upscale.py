@@ -13,29 +13,22 @@ from ..inference.open import BACKENDS, check_can_run, open_model
 from ..inference.tiling import DEFAULT_OVERLAP, check_tiles
 from ..inference.upscale import upscale_file
 from .console import ERR
-from .options import add_examples, add_force, add_weights, option_words, path
+from .options import add_force, add_output, add_weights, option_words, path
 from .progress import bars
+
+EXAMPLES = (
+    "aethernet upscale photo.jpg -o photo_2x.png",
+    "aethernet upscale photos/ -o larger/ -m aether_small_2x.pth --format webp",
+    "aethernet upscale scan.tif -o scan_2x.tif --tile 256 --overlap 88 --device cpu",
+    "aethernet upscale photos/ -o larger/ -m aether_small_2x_fp32.onnx --provider cuda",
+    "aethernet upscale photos/ -o larger/ -m aether_small_2x_fp16_int8.engine",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_examples(
-        parser,
-        "aethernet upscale photo.jpg -o photo_2x.png",
-        "aethernet upscale photos/ -o larger/ -m aether_small_2x.pth --format webp",
-        "aethernet upscale scan.tif -o scan_2x.tif --tile 256 --overlap 88 --device cpu",
-        "aethernet upscale photos/ -o larger/ -m aether_small_2x_fp32.onnx --provider cuda",
-        "aethernet upscale photos/ -o larger/ -m aether_small_2x_fp16_int8.engine",
-    )
     parser.add_argument("inputs", nargs="+", type=path, metavar="INPUT", help="image files and folders")
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=path,
-        required=True,
-        metavar="OUT",
-        help="image file for one input, else a folder",
-    )
+    add_output(parser, "OUT", "image file for one input, else a folder")
     parser.add_argument(
         "-m",
         "--model",
@@ -74,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_tile,
         default=None,
         metavar="auto|N",
-        help="side of a tile in input pixels (default: auto, of an engine the size it is optimised for)",
+        help="side of a tile in input pixels (default: auto, of an engine the size it is optimized for)",
     )
     parser.add_argument(
         "--overlap",

@@ -7,7 +7,7 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 
 DEMO_MODEL = _HERE / "aether_small_2x_qat_notfused.pth"
-"""A trained aether_small 2x, not fused, with the observers of its quantisation-aware training."""
+"""A trained aether_small 2x, not fused, with the observers of its quantization-aware training."""
 
 PHOTOGRAPHS = ("astronaut", "bridge", "chelsea", "coffee", "flower", "rocket")
 """Names of the photographs; none was used in training."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
+
+from typing_extensions import Unpack
 
 from ..errors import ArgumentError, EngineError, Hint, Message, check_choice
 from ..precision import Precision
-from ..progress import SILENT, Progress
+from ..progress import Progress
 from ..shapes import Profile
 from .profile import Shapes, fit_profile
 from .runtime import RUNTIMES, TITLES, Runtime, find_runtime
@@ -68,31 +70,27 @@ class Plan:
     """Why it cannot be built."""
 
 
+class SourceOptions(TypedDict, total=False):
+    """The arguments of `build_engine` that are for networks and checkpoints."""
+
+    name: str | None
+    precision: str | Precision | None
+    weights: Weights
+    calibration: Path | CalibrationImages | None
+    progress: Progress
+
+
 def plan_build(
     source: EngineInput,
     options: BuildOptions | None = None,
-    *,
-    name: str | None = None,
-    precision: str | Precision | None = None,
-    weights: Weights = "grid",
-    calibration: Path | CalibrationImages | None = None,
-    progress: Progress = SILENT,
+    **exporting: Unpack[SourceOptions],
 ) -> Plan:
     """Find out what `build_engine` would build, and every reason why it would not.
 
-    A network is exported, and not verified. Raises what `build_engine` raises for a source that cannot be
-    read or is no network on images.
+    `exporting` is as in `build_engine`; a network is exported, and not verified. Raises what `build_engine`
+    raises for a source that cannot be read or is not a network on images.
     """
-    found = open_source(
-        source,
-        name=name,
-        precision=precision,
-        weights=weights,
-        calibration=calibration,
-        verified=False,
-        progress=progress,
-    )
-    return plan_source(found, options or BuildOptions())
+    return plan_source(open_source(source, verified=False, **exporting), options or BuildOptions())
 
 
 def plan_source(source: OnnxSource, options: BuildOptions) -> Plan:

@@ -6,11 +6,12 @@ import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import onnx
 import torch
 from torch import nn
+from typing_extensions import Unpack
 
 from .. import __version__
 from ..errors import ArgumentError, OutputError, check_choice
@@ -133,46 +134,37 @@ def export_network(
     return Exported(model, report)
 
 
+class ExportOptions(TypedDict, total=False):
+    """The arguments of `export_network` by their names, for functions that pass them on."""
+
+    precision: str | Precision
+    opset: int | None
+    profile: Profile | None
+    preset: str | None
+    calibration: Path | CalibrationImages | None
+    verified: bool
+    weights: Weights
+    name: str | None
+    progress: Progress
+
+
 def export_onnx(
-    source: NetworkInput,
-    target: str | Path,
-    *,
-    precision: str | Precision = "fp32-int8",
-    opset: int | None = None,
-    profile: Profile | None = None,
-    preset: str | None = None,
-    calibration: Path | CalibrationImages | None = None,
-    verified: bool = True,
-    weights: Weights = "grid",
-    name: str | None = None,
-    force: bool = False,
-    progress: Progress = SILENT,
+    source: NetworkInput, target: str | Path, *, force: bool = False, **options: Unpack[ExportOptions]
 ) -> ExportReport:
     """Write a checkpoint in any layout, or a network, as the ONNX file `target`.
 
-    What the model is and what the arguments mean: see `export_network`, whose errors come before anything
-    is written. Raises `OutputError` for a target that is not named `.onnx`, cannot be written, or exists
-    where `force` is False, before any work.
+    What the model is, what `options` mean and what they are by default: see `export_network`, whose errors
+    come before anything is written. Raises `OutputError` for a target that is not named `.onnx`, cannot be
+    written, or exists where `force` is False, before any work.
 
-        report = spandrel_aethernet.export_onnx("aether_small_2x.pth", Path("aether_small_2x.onnx"))
+        report = spandrel_aethernet.export_onnx("aether_small_2x.pth", "aether_small_2x.onnx", opset=20)
         print(report.agreements[0].psnr, "dB")
     """
     target = Path(target)
     if target.suffix.lower() != ".onnx":
         raise OutputError(f"{target} is not named like an ONNX file: expected .onnx")
     check_target(target, force=force)
-    exported = export_network(
-        source,
-        precision=precision,
-        opset=opset,
-        profile=profile,
-        preset=preset,
-        calibration=calibration,
-        verified=verified,
-        weights=weights,
-        name=name,
-        progress=progress,
-    )
+    exported = export_network(source, **options)
     with replacing(target, force=force) as partial:
         partial.write_bytes(exported.model.SerializeToString())
     return replace(exported.report, path=target)
