@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from spandrel_aethernet.errors import ArgumentError
 from spandrel_aethernet.lint.linter import lint_onnx
 from spandrel_aethernet.model.io import load_model, read_state_dict
 from spandrel_aethernet.progress import Silent
@@ -115,8 +116,9 @@ def test_a_not_fused_safetensors_file_of_another_scale_is_released(
 def test_what_is_not_read_from_a_not_fused_file_has_no_not_fused_copy(
     form: str, tmp_path: Path, images: Path
 ) -> None:
-    source = save_small(tmp_path, fused=form == "fused file")
-    given = source if form == "fused file" else load_model(source).model
+    read = form == "fused file"
+    source = save_small(tmp_path, fused=read, suffix=".safetensors" if read else ".pth")
+    given = source if read else load_model(source).model
     make_release(given, tmp_path / "out", name="mine", images=images, engine=False)
     assert contents(tmp_path / "out").keys() == _models("mine_2x", not_fused=False) | DOCUMENTS
 
@@ -220,3 +222,9 @@ def test_what_cannot_be_released_is_said_and_leaves_nothing(
     assert message in result.err
     assert len(result.err.splitlines()) == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_no_repeats_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="repeats is 0: expected 1 or more"):
+        make_release(tmp_path / "gone.pth", tmp_path / "out", repeats=0)
+    assert list(tmp_path.iterdir()) == []
