@@ -58,7 +58,7 @@ class Artifacts:
         return self._engines(precision, model)
 
     def onnx(self, precision: str, model: Model = "tiny") -> Path:
-        """A checkpoint's export with all defaults; verified, but for the demo model, which a slow test releases."""
+        """A checkpoint's export with all defaults; the demo model's is verified where it is released."""
         path = self.report(precision, model).path
         assert path is not None
         return path
