@@ -24,7 +24,7 @@ their sizes fit the scale, NAME_lr is the input as it is. All is measured on 8-b
 
 PSNR and SSIM are means against the originals, 2 pixels on each side left out. "to first" compares with
 the first model's output: PSNR in dB, and the largest difference in steps of 8 bits. Times are medians
-for one image, without reading and writing; the models take turns image by image, after one pass each
+for one image, without reading and writing; the models take turns image by image, after one tile each
 that is not counted, and "speed" is how many times as fast as the first a model is.
 """
 

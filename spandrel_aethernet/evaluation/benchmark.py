@@ -51,7 +51,8 @@ def time_in_turns(
     for side in sides:
         image = np.random.default_rng(0).random((1, channels, side, side), dtype=np.float32)
         passes = [partial(network, image) for network in networks]
-        turns = take_turns(passes, repeats=repeats, warm_up=True, progress=progress)
+        take_turns(passes, repeats=1, progress=progress)
+        turns = take_turns(passes, repeats=repeats, progress=progress)
         medians = [statistics.median(turn.seconds for turn in own) for own in turns]
         timings.append(Timing(side, medians))
     return timings

@@ -18,7 +18,7 @@ from .figures import side_by_side
 from .metrics import psnr_inside, worst_window
 from .pairs import Pair, PairFiles, read_pair
 from .results import Comparison, ImageResult, ModelResult, WorstCrop
-from .turns import Turn, take_turns
+from .turns import take_turns
 
 BORDER = 2
 """Pixels on each side of an image that PSNR and SSIM against the original leave out."""
@@ -36,10 +36,10 @@ def compare_models(
 ) -> Comparison:
     """Upscale every image with every model and measure quality and time.
 
-    The models take turns on each image. Each runs `repeats` times an image, after one pass on the first that
-    is not counted; `progress` begins one step of as many parts. A time covers the tiles and the conversion
-    to and from integers, not the files. Raises `ArgumentError` if the models are not of one scale and channel
-    count, `MissingPackageError` if scikit-image is not installed, and `ImageError`.
+    The models take turns on each image. Each runs `repeats` times an image, after one pass over a tile of the
+    first that is not counted; `progress` begins one step of as many parts. A time covers the tiles and the
+    conversion to and from integers, not the files. Raises `ArgumentError` if the models are not of one scale
+    and channel count, `MissingPackageError` if scikit-image is not installed, and `ImageError`.
     """
     check_alike(models)
     similarity = _structural_similarity()
@@ -48,13 +48,14 @@ def compare_models(
     progress.begin("comparing", len(models) * (len(files) * repeats + 1))
     results: list[list[ImageResult]] = [[] for _ in models]
     worst: dict[int, WorstCrop] = {}
+
+    def passes(pixels: NDArray[np.uint8]) -> list[partial[NDArray[np.uint8]]]:
+        return [partial(upscale_pixels, one.backend, pixels, tile=tile, overlap=overlap) for one in models]
+
     for number, pair in enumerate(read_pair(item, scale) for item in files):
-        passes = [
-            partial(upscale_pixels, model.backend, pair.small, tile=tile, overlap=overlap) for model in models
-        ]
-        turns: list[list[Turn[NDArray[np.uint8]]]] = take_turns(
-            passes, repeats=repeats, warm_up=number == 0, progress=progress
-        )
+        if number == 0:
+            take_turns(passes(pair.small[:tile, :tile]), repeats=1, progress=progress)
+        turns = take_turns(passes(pair.small), repeats=repeats, progress=progress)
         outputs = [own[0].result for own in turns]
         for index, output in enumerate(outputs):
             seconds = statistics.median(turn.seconds for turn in turns[index])

@@ -19,19 +19,17 @@ class Turn(NamedTuple, Generic[Result]):
 
 
 def take_turns(
-    runs: Sequence[Callable[[], Result]], *, repeats: int, warm_up: bool, progress: Progress = SILENT
+    runs: Sequence[Callable[[], Result]], *, repeats: int, progress: Progress = SILENT
 ) -> list[list[Turn[Result]]]:
     """Call all in turn, `repeats` times, and return a list of `repeats` turns for each of them.
 
-    With `warm_up` each is called once before, which is not counted. `progress` advances by one a call.
+    `progress` advances by one a call.
     """
     turns: list[list[Turn[Result]]] = [[] for _ in runs]
-    for round_number in range(-1 if warm_up else 0, repeats):
+    for _ in range(repeats):
         for own, run in zip(turns, runs, strict=True):
             start = time.perf_counter()
             result = run()
-            seconds = time.perf_counter() - start
-            if round_number >= 0:
-                own.append(Turn(result, seconds))
+            own.append(Turn(result, time.perf_counter() - start))
             progress.advance()
     return turns

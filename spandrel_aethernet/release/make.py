@@ -18,7 +18,7 @@ from ..files import replacing_folder
 from ..images.files import Picture, write_picture
 from ..inference.open import open_model
 from ..model.checkpoint import Weights
-from ..model.fuse_file import fuse_file
+from ..model.fuse_file import fuse
 from ..model.io import read_state_dict, save_state_dict
 from ..model.source import NetworkInput, NetworkSource, as_source
 from ..onnx_export.calibration import calibration_images
@@ -125,8 +125,9 @@ def _pairs(images: Path | Sequence[PairFiles] | None) -> Sequence[PairFiles]:
 def _checkpoints(source: NetworkSource, stem: Path) -> list[Path]:
     """Write the forms that PyTorch loads: not fused (if it was read so), fused, and fused safetensors."""
     written = [stem.with_name(f"{stem.name}_fused{suffix}") for suffix in (".pth", ".safetensors")]
+    fused = fuse(source).state_dict()
     for path in written:
-        fuse_file(source, path)
+        save_state_dict(fused, path)
     if source.checkpoint.info.fused or source.path is None:
         return written
     not_fused = stem.with_name(f"{stem.name}_notfused.pth")

@@ -44,8 +44,7 @@ class Stopped(Counted):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("warm_up", "order"), [(False, "abab"), (True, "ababab")])
-def test_all_take_turns_and_the_first_round_may_not_count(warm_up: bool, order: str) -> None:
+def test_all_take_turns() -> None:
     calls: list[str] = []
 
     def run(name: str) -> str:
@@ -53,21 +52,17 @@ def test_all_take_turns_and_the_first_round_may_not_count(warm_up: bool, order: 
         return f"{name}{len(calls)}"
 
     progress = Counted()
-    turns = take_turns([partial(run, "a"), partial(run, "b")], repeats=2, warm_up=warm_up, progress=progress)
-    assert "".join(calls) == order
-    assert progress.done == len(order)
-    last = len(order)
-    assert [[turn.result for turn in own] for own in turns] == [
-        [f"a{last - 3}", f"a{last - 1}"],
-        [f"b{last - 2}", f"b{last}"],
-    ]
+    turns = take_turns([partial(run, "a"), partial(run, "b")], repeats=2, progress=progress)
+    assert "".join(calls) == "abab"
+    assert progress.done == 4
+    assert [[turn.result for turn in own] for own in turns] == [["a1", "a3"], ["b2", "b4"]]
     assert all(turn.seconds >= 0 for own in turns for turn in own)
 
 
 def test_what_progress_raises_ends_the_turns() -> None:
     calls: list[int] = []
     with pytest.raises(KeyboardInterrupt):
-        take_turns([lambda: calls.append(1)], repeats=9, warm_up=False, progress=Stopped())
+        take_turns([lambda: calls.append(1)], repeats=9, progress=Stopped())
     assert len(calls) == 3
 
 
