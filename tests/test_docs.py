@@ -34,8 +34,13 @@ def blocks(language: str) -> Iterator[tuple[Path, str]]:
 
 
 def commands() -> list[tuple[str, str]]:
+    """Every command with the first page it stands on."""
     lines = [(page.name, line) for page, text in blocks("sh") for line in text.splitlines() if line.strip()]
-    return [(page, part.strip()) for page, line in lines for part in line.partition(" #")[0].split(" && ")]
+    found: dict[str, str] = {}
+    for page, line in lines:
+        for part in line.partition(" #")[0].split(" && "):
+            found.setdefault(part.strip(), page)
+    return [(page, command) for command, page in found.items()]
 
 
 @pytest.fixture(scope="module")

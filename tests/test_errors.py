@@ -55,6 +55,7 @@ def test_a_wrong_choice_lists_the_right_ones() -> None:
 def test_a_missing_package_comes_with_the_command_that_installs_it(
     package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delitem(sys.modules, package, raising=False)  # another test may have imported it
     monkeypatch.setitem(sys.modules, package.partition(".")[0], None)
     expected = rf'is not installed here: pip install "spandrel-aethernet\[{extra}\]"$'
     with pytest.raises(MissingPackageError, match=expected), missing_extras():

@@ -49,6 +49,7 @@ def test_the_boot_line_is_read_at_every_start(installed: Place) -> None:
     assert installed.ask("import sys; print('chainner_nodes._boot' in sys.modules)") == "True\n"
 
 
+@pytest.mark.slow
 def test_what_is_installed_works(place: Place) -> None:
     # uv's temporary environments reach their packages through `.pth` files, which a bare path leaves unread.
     running = sysconfig.get_paths()["purelib"]

@@ -16,6 +16,7 @@ from spandrel_aethernet.data import DEMO_MODEL
 from spandrel_aethernet.errors import OutputError
 from spandrel_aethernet.model.io import load_model, save_state_dict
 
+from ..artifacts import Artifacts
 from ..conftest import Result, limit_file_size, make_network
 from ..model.reference import load_case
 
@@ -94,16 +95,16 @@ def test_targets_that_cannot_be_written(aethernet: Callable[..., Result], tmp_pa
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits on the size of a file are POSIX")
-def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing(artifacts: Artifacts, tmp_path: Path) -> None:
     targets = [str(tmp_path / name) for name in ("out.pth", "out.safetensors")]
     code = f"""
 from spandrel_aethernet.cli import main
 for target in {targets}:
-    assert main(["fuse", {str(DEMO_MODEL)!r}, "-o", target]) == 1
+    assert main(["fuse", {str(artifacts.tiny)!r}, "-o", target]) == 1
 """
     result = subprocess.run(
         [sys.executable, "-c", code],
-        preexec_fn=limit_file_size(100_000),
+        preexec_fn=limit_file_size(1000),
         capture_output=True,
         text=True,
         check=False,

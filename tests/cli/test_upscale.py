@@ -180,6 +180,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str], aethernet: Callable[...,
     assert error.value.code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits on the size of a file are POSIX")
 def test_a_full_disk_leaves_nothing(tmp_path: Path, small_model: Path) -> None:
     target = tmp_path / "folder" / "out.png"

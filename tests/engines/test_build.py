@@ -102,6 +102,7 @@ def test_each_precision(
     assert set(report.info.layers) == layers
 
 
+@pytest.mark.slow
 def test_the_demo_model(artifacts: Artifacts) -> None:
     report = artifacts.engine_report("fp16-int8", "demo")
     check_report(report, artifacts.onnx("fp16-int8", "demo"), "fp16-int8")

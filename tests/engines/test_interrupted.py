@@ -81,6 +81,7 @@ def test_ctrl_c_cancels_within_a_second_and_leaves_nothing(tmp_path: Path) -> No
 
 
 @linux
+@pytest.mark.slow
 def test_killed_command_takes_its_builder_with_it(tmp_path: Path) -> None:
     source = deep(tmp_path / "deep.onnx", BLOCKS)
     process = start("engine", source, "-o", tmp_path / "deep.engine", "--target", "8.6", "--verbose")

@@ -80,7 +80,9 @@ def measured(path: Path) -> tuple[NetworkSource, nn.Module, float]:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize(("path", "limit"), [(DEMO_MODEL, 0.05), (WITHOUT_QAT, 0.15)])
+@pytest.mark.parametrize(
+    ("path", "limit"), [(DEMO_MODEL, 0.05), pytest.param(WITHOUT_QAT, 0.15, marks=pytest.mark.slow)]
+)
 def test_int8_loses_little_on_photographs(preset: str, path: Path, limit: float) -> None:
     """Decibels of the network that every INT8 export is verified against."""
     source, network, in_float = measured(path)
@@ -141,10 +143,10 @@ def test_float_products_stay_apart_and_every_gelu_is_one_operator(
 @pytest.mark.parametrize(
     ("opset", "preset", "precision"),
     [
-        (18, "onnxruntime", "fp32-int8"),
-        (19, "tensorrt", "fp32-int8"),
+        pytest.param(18, "onnxruntime", "fp32-int8", marks=pytest.mark.slow),
+        pytest.param(19, "tensorrt", "fp32-int8", marks=pytest.mark.slow),
         (20, None, "fp32"),
-        (21, "onnxruntime", "fp32-int8"),
+        pytest.param(21, "onnxruntime", "fp32-int8", marks=pytest.mark.slow),
         pytest.param(17, "tensorrt", "fp32-int8", marks=pytest.mark.slow),
         pytest.param(20, "tensorrt", "fp32-int8", marks=pytest.mark.slow),
         pytest.param(20, "onnxruntime", "fp32-int8", marks=pytest.mark.slow),

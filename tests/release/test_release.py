@@ -99,6 +99,7 @@ def test_the_card_tells_what_was_measured(release: Path) -> None:
     assert re.search(r"^!\[.*\]\(comparison.png\)$", card, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_not_fused_safetensors_file_of_another_scale_is_released(
     tmp_path: Path, images: Path, aethernet: Callable[..., Result]
 ) -> None:
@@ -112,7 +113,7 @@ def test_a_not_fused_safetensors_file_of_another_scale_is_released(
     assert all(torch.equal(released[key], given[key]) for key in given)
 
 
-@pytest.mark.parametrize("form", ["fused file", "network in memory"])
+@pytest.mark.parametrize("form", [pytest.param("fused file", marks=pytest.mark.slow), "network in memory"])
 def test_what_is_not_read_from_a_not_fused_file_has_no_not_fused_copy(
     form: str, tmp_path: Path, images: Path
 ) -> None:
@@ -128,6 +129,7 @@ def _models(stem: str, *, not_fused: bool) -> set[str]:
     return {f"{stem}_{form}" for form in [*forms, *(["notfused.pth"] if not_fused else [])]}
 
 
+@pytest.mark.slow
 def test_a_release_is_kept_unless_it_is_to_be_replaced(
     release: Path, tmp_path: Path, images: Path, aethernet: Callable[..., Result]
 ) -> None:
@@ -156,8 +158,14 @@ def test_a_folder_with_other_files_is_never_replaced(
     assert contents(out) == before
 
 
-@pytest.mark.parametrize("failure", [KeyboardInterrupt(), MemoryError()])
-@pytest.mark.parametrize("at", ["fusing", "fp16: exporting", "comparing"])
+@pytest.mark.parametrize(
+    ("at", "failure"),
+    [
+        ("fusing", KeyboardInterrupt()),
+        ("fp16: exporting", MemoryError()),
+        pytest.param("comparing", KeyboardInterrupt(), marks=pytest.mark.slow),
+    ],
+)
 def test_whatever_ends_it_nothing_is_left(
     at: str, failure: BaseException, tmp_path: Path, images: Path
 ) -> None:
@@ -174,6 +182,7 @@ def test_whatever_ends_it_nothing_is_left(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is a signal on POSIX")
 def test_ctrl_c_leaves_nothing(tmp_path: Path, images: Path) -> None:
     out = tmp_path / "made"
