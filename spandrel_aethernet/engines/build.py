@@ -24,7 +24,7 @@ from .runtime import Runtime, find_runtime
 from .sidecar import EngineInfo, describe, document, sidecar_path
 from .source import MODEL_BYTES, open_source
 from .targets import parse_targets
-from .worker import Job
+from .worker import BuildJob
 
 if TYPE_CHECKING:
     from ..model.checkpoint import Weights
@@ -137,9 +137,9 @@ def _refusal(plan: Plan) -> EngineError:
 
 def _job(
     plan: Plan, runtime: Runtime, profile: Profile, options: BuildOptions, engine: Path, *, verbose: bool
-) -> Job:
+) -> BuildJob:
     too_large = plan.source.model.ByteSize() > MODEL_BYTES
-    return Job(
+    return BuildJob(
         runtime=runtime.name,
         onnx=str(plan.source.path) if too_large else None,
         engine=str(engine),

@@ -17,7 +17,7 @@ from threading import Thread
 from typing import IO, Any
 
 from ..errors import EngineError, Hint
-from .worker import GRACE_SECONDS, Job
+from .worker import GRACE_SECONDS, BuildJob
 
 _POLL_SECONDS = 0.1
 """How long to wait at once: callers may stop a build, and Windows tells of Ctrl-C, only between two waits."""
@@ -32,7 +32,7 @@ main(request)
 
 
 def run_job(
-    job: Job,
+    job: BuildJob,
     model: bytes | None,
     on_event: Callable[[dict[str, Any]], None],
     *,
@@ -93,7 +93,7 @@ def _remedy(reason: str) -> Hint:
 
 
 @contextmanager
-def _started(job: Job, model: bytes, errors: IO[bytes]) -> Generator[subprocess.Popen[bytes]]:
+def _started(job: BuildJob, model: bytes, errors: IO[bytes]) -> Generator[subprocess.Popen[bytes]]:
     paths = [*sys.path, str(Path(__file__).parents[2])]  # where this package is, however it was found
     request = {"path": paths, "job": asdict(job), "bytes": len(model)}
     with subprocess.Popen(

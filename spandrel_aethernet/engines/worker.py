@@ -35,7 +35,7 @@ _LAYERS = ("Layers:\n", "Engine Layer Information:\n")
 
 
 @dataclass(frozen=True)
-class Job:
+class BuildJob:
     """What to build. Only what JSON can hold."""
 
     runtime: RuntimeName
@@ -61,12 +61,12 @@ class Job:
 
 def main(request: Mapping[str, Any]) -> None:
     """Build what the first line of standard input asks for: a `job`, with a model in the `bytes` after it."""
-    job, model = Job(**request["job"]), sys.stdin.buffer.read(request["bytes"])
+    job, model = BuildJob(**request["job"]), sys.stdin.buffer.read(request["bytes"])
     if len(model) == request["bytes"]:  # else the build is over already
         work(job, model)
 
 
-def work(job: Job, model: bytes) -> None:
+def work(job: BuildJob, model: bytes) -> None:
     """Build, and send what happens; the last message is `built`, `refused`, `failed` or `unwritable`."""
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the library prints must not get between the messages
@@ -92,7 +92,7 @@ def _end_with_input(cancelled: threading.Event) -> None:
     os._exit(1)
 
 
-def _build(runtime: Runtime, job: Job, model: bytes, send: Send, cancelled: threading.Event) -> None:
+def _build(runtime: Runtime, job: BuildJob, model: bytes, send: Send, cancelled: threading.Event) -> None:
     module = runtime.module
     log = _make_logger(module, send, verbose=job.verbose)
     monitor = _make_monitor(module, send, cancelled)
@@ -132,7 +132,7 @@ def _parser_error(fault: trt.ParserError) -> dict[str, str]:
     return {"node": fault.node_name(), "operator": fault.node_operator(), "code": code, "said": fault.desc()}
 
 
-def _configure(runtime: Runtime, job: Job, builder: trt.Builder) -> trt.IBuilderConfig:
+def _configure(runtime: Runtime, job: BuildJob, builder: trt.Builder) -> trt.IBuilderConfig:
     module = runtime.module
     config = builder.create_builder_config()
     config.profiling_verbosity = module.ProfilingVerbosity.DETAILED

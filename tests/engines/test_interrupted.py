@@ -18,7 +18,7 @@ from spandrel_aethernet.engines.build_plan import BuildOptions
 from spandrel_aethernet.engines.header import read_header
 from spandrel_aethernet.engines.process import run_job
 from spandrel_aethernet.engines.sidecar import read_sidecar
-from spandrel_aethernet.engines.worker import Job
+from spandrel_aethernet.engines.worker import BuildJob
 from spandrel_aethernet.errors import AetherError, EngineError
 from spandrel_aethernet.files import sha256
 from spandrel_aethernet.progress import Silent
@@ -136,7 +136,7 @@ def test_parser_that_crashes_is_an_error_and_not_the_end(tmp_path: Path) -> None
     onnx.save(computed_scale(), source)
     with pytest.raises(EngineError, match="QDQ"):
         build_engine(source, tmp_path / "crash.engine", RTX_30)
-    unlinted = Job(
+    unlinted = BuildJob(
         runtime="rtx",
         onnx=None,
         engine=str(tmp_path / "crash.engine"),

@@ -11,7 +11,7 @@ import pytest
 
 from spandrel_aethernet.engines.layers import Layer, read_layers, report_layers
 from spandrel_aethernet.engines.process import run_job
-from spandrel_aethernet.engines.worker import Job
+from spandrel_aethernet.engines.worker import BuildJob
 from spandrel_aethernet.shapes import Profile
 
 from .networks import upscaler
@@ -69,7 +69,7 @@ def test_a_list_of_names_only_tells_nothing() -> None:
 def test_the_list_that_tensorrt_for_rtx_makes(target: str, inspect: bool, tmp_path: Path) -> None:
     """It logs one while it builds; the inspector's is taken where a GPU can run the engine."""
     pytest.importorskip("tensorrt_rtx")
-    job = Job(
+    job = BuildJob(
         runtime="rtx",
         onnx=str(upscaler(tmp_path / "small.onnx", np.float16, int8=True)),
         engine=str(tmp_path / "small.engine"),
