@@ -82,6 +82,7 @@ def test_what_cannot_go_with_the_pins_is_refused(bare: Place) -> None:
     assert bare.tree() == before
 
 
+@pytest.mark.slow
 def test_a_wheel_that_spoils_another_distribution_is_found_out(bare: Place) -> None:
     bare.publish("rich", "15.0.0", other="rich-15.0.0.data/purelib/numpy-1.24.4.dist-info/METADATA")
     result = bare.run("install")
@@ -173,6 +174,7 @@ def interrupt(place: Place, when: Callable[[], object]) -> int:
     return process.wait()
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_installing_leaves_nothing(bare: Place) -> None:
     before = bare.tree()
     assert interrupt(bare, (bare.site / "chainner_aethernet.json").exists) == 130

@@ -218,6 +218,7 @@ for name in FORMATS:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is a signal on POSIX")
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     source = tmp_path / "large.png"
