@@ -113,7 +113,8 @@ def test_a_not_fused_safetensors_file_of_another_scale_is_released(
     assert all(torch.equal(released[key], given[key]) for key in given)
 
 
-@pytest.mark.parametrize("form", [pytest.param("fused file", marks=pytest.mark.slow), "network in memory"])
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["fused file", "network in memory"])
 def test_what_is_not_read_from_a_not_fused_file_has_no_not_fused_copy(
     form: str, tmp_path: Path, images: Path
 ) -> None:
