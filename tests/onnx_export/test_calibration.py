@@ -19,7 +19,7 @@ from spandrel_aethernet.model.source import as_source
 from spandrel_aethernet.onnx_export.calibration import calibrated, calibration_images
 from spandrel_aethernet.onnx_export.deploy import deployable
 from spandrel_aethernet.onnx_export.int8_ops import plan
-from spandrel_aethernet.onnx_export.scales import find_scales
+from spandrel_aethernet.onnx_export.scales import OpScales, find_scales
 
 from ..artifacts import TINY, Artifacts
 from ..conftest import make_network
@@ -200,3 +200,10 @@ def test_what_was_measured_for_all_presets_is_not_measured_again(artifacts: Arti
 def scale_of(model: onnx.ModelProto, tensor: str) -> float:
     stored = {initializer.name: initializer for initializer in model.graph.initializer}
     return float(numpy_helper.to_array(stored[f"{tensor}.scale"]))
+
+
+def test_a_scale_too_small_for_its_type_is_stored_as_the_smallest_positive_one() -> None:
+    (op, *_) = plan(make_network().hyperparameters, "tensorrt", None)
+    scales = OpScales(op, 1e-12, "calibrated", torch.tensor([1e-12, 0.5]), 0).as_stored(torch.float16)
+    least = float(torch.finfo(torch.float16).smallest_normal)
+    assert (scales.input_scale, scales.weight_scale.tolist()) == (least, [least, 0.5])
