@@ -98,7 +98,7 @@ def test_killed_command_takes_its_builder_with_it(tmp_path: Path) -> None:
 
 
 @linux
-@pytest.mark.parametrize("kills", [8, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_leaves_a_whole_engine_or_none(kills: int, tmp_path: Path) -> None:
     sources = [upscaler(tmp_path / f"{seed}.onnx", seed=seed) for seed in range(2)]
     target = tmp_path / "killed" / "small.engine"

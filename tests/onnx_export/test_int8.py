@@ -79,7 +79,7 @@ def measured(path: Path) -> tuple[NetworkSource, nn.Module, float]:
     return source, network, of_network(network)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", ["onnxruntime", pytest.param("tensorrt", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("path", "limit"), [(DEMO_MODEL, 0.05), pytest.param(WITHOUT_QAT, 0.15, marks=pytest.mark.slow)]
 )
