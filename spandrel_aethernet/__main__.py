@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from _thread import get_ident
+from contextlib import suppress
 from types import FrameType
+
+_ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""Signals that ask a command to end; no system has all of them."""
+_ONE_REQUEST = 1.0
+"""Seconds in which more signals say the same, and let it clean up: a terminal that closes sends two."""
 
 
 class _NoMoreImports:
@@ -21,32 +28,45 @@ class _NoMoreImports:
 
 
 def main() -> int:
-    """Run the command line and return its exit code; Ctrl-C at any time, imports included, gives 130."""
-    pressed = False
+    """Run the command line and return its exit code.
 
-    def cancel(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
+    A signal that asks it to end, at any time, imports included, gives 128 and its number: 130 for Ctrl-C,
+    143 for SIGTERM. One that the parent has ignored stays ignored.
+    """
+    received: signal.Signals | None = None
+    running, last = True, float("-inf")
+
+    def cancel(number: int, _frame: FrameType | None) -> None:
+        nonlocal received, last
+        received = received or signal.Signals(number)
+        if not running or time.monotonic() - last < _ONE_REQUEST:
+            return
+        last = time.monotonic()
         sys.meta_path.insert(0, _NoMoreImports())
         raise KeyboardInterrupt
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have it ignored
-        signal.signal(signal.SIGINT, cancel)
+    known = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]
+    ours = [one for one in known if signal.getsignal(one) in (signal.SIG_DFL, signal.default_int_handler)]
+    for one in ours:
+        signal.signal(one, cancel)
     code = 1
     try:
         from .cli import main as run
 
         code = run()
     except BaseException:  # what is being imported may turn KeyboardInterrupt into an error of its own
-        if not pressed:
+        if not received:
             raise
     finally:
+        running = False
         # What the interpreter still does at its end can be cut short without a word.
-        if signal.getsignal(signal.SIGINT) is cancel:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if pressed and code:
-        print("aethernet: cancelled", file=sys.stderr)  # noqa: T201
-        return 130
+        for one in ours:
+            signal.signal(one, signal.SIG_DFL)
+    if received and code:
+        how = "cancelled" if received == signal.SIGINT else f"ended by {received.name}"
+        with suppress(OSError):  # a terminal that hung up takes no more
+            print(f"aethernet: {how}", file=sys.stderr)  # noqa: T201
+        return 128 + received
     return code
 
 

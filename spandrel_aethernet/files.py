@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-import secrets
-import shutil
 import stat
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import Hint, OutputError
+from .partials import abandoned, is_partial, partial_path, remove, remove_abandoned
 
+_OLD = ".old"
+"""The suffix of a folder that another takes the name of."""
 _KEPT = Hint("choose another name, or replace it with {force}", force=True)
 
 
@@ -20,21 +22,29 @@ _KEPT = Hint("choose another name, or replace it with {force}", force=True)
 def replacing(target: Path, *, force: bool = False) -> Generator[Path]:
     """Yield a path beside `target` to write to; it takes the target's name when the block ends well.
 
-    Folders that are not there are made. Raises `OutputError` before the block if the target exists and
-    `force` is False, and for any OSError inside it; whatever ends the block, nothing else is left.
+    Folders that are not there are made, and what a killed run left of the same target is removed. Raises
+    `OutputError` before the block if the target exists and `force` is False, and for any OSError inside it;
+    whatever ends the block, nothing else is left.
     """
     check_target(target, force=force)
-    partial = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
-    made: list[Path] = []
+    partial = partial_path(target, target.suffix)
+    missing: list[Path] = []
     try:
-        made = _make_folders(target.parent)
+        missing = _missing_folders(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(target)
         yield partial
         os.replace(partial, target)  # noqa: PTH105  (Path.replace says less about what it does)
     except BaseException as error:
-        _remove(partial, made)
+        remove(partial)
+        _remove_empty(missing)
         if isinstance(error, OSError) and not isinstance(error, OutputError):
-            raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+            raise _unwritable(target, error) from error
         raise
+
+
+def _unwritable(target: Path, error: OSError) -> OutputError:
+    return OutputError(f"{target} cannot be written: {error.strerror or error}")
 
 
 def check_target(target: Path, *, force: bool) -> None:
@@ -45,7 +55,7 @@ def check_target(target: Path, *, force: bool) -> None:
         _check_parent(target)
         return
     except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+        raise _unwritable(target, error) from error
     if stat.S_ISDIR(mode):
         raise OutputError(f"{target} is a folder: give the name of a file")
     if not force:
@@ -61,18 +71,20 @@ def _check_parent(target: Path) -> None:
         raise OutputError(f"{target} cannot be written: this user may not write to {parent}")
 
 
-def _make_folders(folder: Path) -> list[Path]:
-    """Make a folder and those above it; return the new ones, innermost first."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+def _missing_folders(target: Path) -> list[Path]:
+    """Return the folders above `target` that are not there, innermost first.
+
+    Raises FileNotFoundError if a folder that was being made is among them: somebody removed it.
+    """
+    missing = [folder for folder in target.parents if not folder.exists()]
+    if any(map(is_partial, missing)):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     return missing
 
 
-def _remove(partial: Path, made: list[Path]) -> None:
-    with suppress(OSError):
-        partial.unlink(missing_ok=True)
+def _remove_empty(folders: list[Path]) -> None:
     with suppress(OSError):  # another file may have come to lie there
-        for folder in made:
+        for folder in folders:
             folder.rmdir()
 
 
@@ -81,26 +93,68 @@ def replacing_folder(target: Path, *, force: bool = False, ours: Callable[[Path]
     """Yield a new folder beside `target`, which takes the target's name when the block ends well.
 
     An empty folder in the way gives way; one with something in it only if `force` is True and `ours`
-    says that all in it is replaceable. Raises `OutputError` before the block otherwise, and for any
-    OSError inside it; whatever ends the block, nothing else is left.
+    says that all in it is replaceable. What a killed run left of the same target is removed, or put back
+    if it was just being replaced. Raises `OutputError` before the block otherwise, and for any OSError
+    inside it; whatever ends the block, nothing else is left.
     """
     target = target.resolve()  # where a link leads to, so that the link stays
+    _put_back(target)
     _check_folder(target, force=force, ours=ours)
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    made: list[Path] = []
+    partial, old = partial_path(target, ""), partial_path(target, _OLD)
+    missing: list[Path] = []
     try:
-        made = _make_folders(target.parent)
+        missing = _missing_folders(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(target)
         partial.mkdir()
-        yield partial
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
+        with _named(target, partial):
+            yield partial
+        _exchange(target, partial, old)
     except BaseException as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        _remove(partial, made)
+        remove(partial)
+        _remove_empty(missing)
         if isinstance(error, OSError) and not isinstance(error, OutputError):
-            raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+            raise _unwritable(target, error) from error
         raise
+    finally:
+        remove(old)
+
+
+@contextmanager
+def _named(target: Path, partial: Path) -> Generator[None]:
+    """Let errors tell of the folder that is to be, and of its removal rather than of what that led to."""
+    try:
+        yield
+    except Exception as error:
+        if not partial.exists():
+            reason = f"{partial.name}, in which it was being made, is gone"
+            raise OutputError(f"{target} cannot be written: {reason}") from error
+        if isinstance(error, OutputError):
+            sentence = error.message.sentence.replace(str(partial), str(target))
+            raise OutputError(sentence, error.message.hint) from error
+        raise
+
+
+def _exchange(target: Path, partial: Path, old: Path) -> None:
+    """Give `partial` the name of `target`; what has it becomes `old`."""
+    try:
+        if target.exists():
+            target.rename(old)
+        partial.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+
+
+def _put_back(target: Path) -> None:
+    """Give a folder its name again that a killed run took from it and had no new one for yet."""
+    if not target.exists():
+        for path in abandoned(target):
+            if path.suffix == _OLD:
+                with suppress(OSError):
+                    path.rename(target)
+                return
 
 
 def _check_folder(target: Path, *, force: bool, ours: Callable[[Path], bool]) -> None:
@@ -113,7 +167,7 @@ def _check_folder(target: Path, *, force: bool, ours: Callable[[Path], bool]) ->
             raise OutputError(f"{target} is not a folder: give the name of a new one") from error
         return
     except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+        raise _unwritable(target, error) from error
     if held is None:
         return
     if not force:

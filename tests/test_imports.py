@@ -19,8 +19,9 @@ from spandrel_aethernet.errors import AetherError
 OPTIONAL = ("onnx", "onnxruntime", "onnxscript", "skimage", "tensorrt", "tensorrt_rtx")
 PACKAGE = Path(spandrel_aethernet.__file__).parent
 
-FOUNDATION = {"errors", "precision", "shapes", "progress", "files", "data"}
+FOUNDATION = {"errors", "precision", "shapes", "progress", "partials", "files", "data"}
 ARROWS = {name: {"errors"} for name in FOUNDATION} | {
+    "files": {"errors", "partials"},
     "model": FOUNDATION,
     "images": FOUNDATION,
     "onnx_model": FOUNDATION,

@@ -1,9 +1,10 @@
-"""The command's entry point: Ctrl-C at any time, exit codes."""
+"""The command's entry point: signals at any time, exit codes."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +13,9 @@ from spandrel_aethernet.data import DEMO_MODEL
 
 
 def run_and_press(
-    moment: str, *arguments: object, handler: str = "default_int_handler"
+    moment: str, *arguments: object, handler: str = "default_int_handler", press: str = "SIGINT"
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in a child that gets SIGINT when it begins to import the module `moment`."""
+    """Run a command in a child that gets a signal when it begins to import the module `moment`."""
     code = f"""
 import os, signal, sys
 
@@ -22,9 +23,9 @@ class Press:
     def find_spec(self, name, path=None, target=None):
         if name == {moment!r}:
             print("pressed")
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.{press})
 
-signal.signal(signal.SIGINT, signal.{handler})
+signal.signal(signal.{press}, signal.{handler})
 sys.meta_path.insert(0, Press())
 sys.argv = {["aethernet", *map(str, arguments)]!r}
 from spandrel_aethernet.__main__ import main
@@ -52,6 +53,46 @@ def test_ctrl_c_that_a_shell_has_ignored_stays_ignored() -> None:
     result = run_and_press("spandrel_aethernet.cli", "--version", handler="SIG_IGN")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == f"pressed\naethernet {__version__}\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process gets a signal of its own there")
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_other_signals_end_it_as_ctrl_c_does(name: str, code: int) -> None:
+    result = run_and_press("torch", "info", DEMO_MODEL, handler="SIG_DFL", press=name)
+    assert (result.returncode, result.stdout) == (code, "pressed\n")
+    assert result.stderr == f"aethernet: ended by {name}\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process gets a signal of its own there")
+def test_a_signal_that_nohup_has_ignored_stays_ignored() -> None:
+    result = run_and_press("spandrel_aethernet.cli", "--version", handler="SIG_IGN", press="SIGHUP")
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"pressed\naethernet {__version__}\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process gets a signal of its own there")
+def test_a_request_said_twice_does_not_stop_what_the_first_began(tmp_path: Path) -> None:
+    """A terminal that closes sends SIGHUP by itself and once more by its shell."""
+    code = f"""
+import os, signal, sys, types
+from pathlib import Path
+from spandrel_aethernet.files import replacing_folder
+
+def main():
+    with replacing_folder(Path({str(tmp_path / "folder")!r}), ours=lambda _: True) as partial:
+        (partial / "file").touch()
+        def unlink_and_hang_up(*arguments, unlink=os.unlink, **options):
+            os.kill(os.getpid(), signal.SIGHUP)
+            unlink(*arguments, **options)
+        os.unlink = unlink_and_hang_up
+        os.kill(os.getpid(), signal.SIGTERM)
+
+sys.modules["spandrel_aethernet.cli"] = types.SimpleNamespace(main=main)
+from spandrel_aethernet.__main__ import main as run
+sys.exit(run())
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (143, "aethernet: ended by SIGTERM\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_in_the_program_itself_shows_where_it_is() -> None:

@@ -8,10 +8,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from io import TextIOWrapper
+from typing import TYPE_CHECKING, NoReturn
 
 from .. import __version__
 from ..errors import AetherError, missing_extras
+from .clean import clean
 from .options import option_words
+from .streams import until_written
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 COMMANDS: Mapping[str, str] = {
     "info": "tell what a checkpoint is: layout, hyper-parameters, trained ranges; or an engine",
@@ -29,7 +35,7 @@ COMMANDS: Mapping[str, str] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage.
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage, 141 nobody reads on.
 
     KeyboardInterrupt is for the caller.
     """
@@ -37,20 +43,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if isinstance(sys.stdout, TextIOWrapper):  # a path may have letters that a terminal has not
         sys.stdout.reconfigure(errors="backslashreplace")
+    return until_written(lambda: _run(sys.argv[1:] if argv is None else argv))
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
         with missing_extras():
-            arguments = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
+            arguments = _parser(argv).parse_args(argv)
             return arguments.run(arguments)
     except AetherError as error:
-        print(f"aethernet: {error.message.text(option_words)}", file=sys.stderr)  # noqa: T201
+        print(f"aethernet: {clean(error.message.text(option_words))}", file=sys.stderr)  # noqa: T201
         return 1
+
+
+class _Parser(argparse.ArgumentParser):
+    """Shows arguments of the caller without what acts on a terminal, and tells of what cannot be written."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(clean(message))
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        print(message, end="", file=file or sys.stderr)
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser, with the arguments of the one command that is called; no other is imported."""
-    parser = argparse.ArgumentParser(
-        prog="aethernet", description="Read, fuse and run AetherNet super-resolution models."
-    )
+    parser = _Parser(prog="aethernet", description="Read, fuse and run AetherNet super-resolution models.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():

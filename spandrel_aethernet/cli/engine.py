@@ -179,7 +179,8 @@ def _texts(messages: tuple[Message, ...]) -> list[str]:
 
 
 def _print_message(severity: str, text: str) -> None:
-    ERR.print(f"{severity}: {text.strip()}")
+    for line in f"{severity}: {text.strip()}".split("\n"):
+        ERR.print(line)
 
 
 def _print_notes(notes: list[str]) -> None:

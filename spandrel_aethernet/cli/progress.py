@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from .clean import clean
 from .console import ERR
 
 
@@ -25,7 +26,7 @@ class Bars:
         for ended in self._open[max(depth, 1) :]:
             self._display.remove_task(self._tasks.pop(ended))
         self._open = [*self._open[:depth], step]
-        self._tasks[step] = self._display.add_task("  " * depth + step, total=total)
+        self._tasks[step] = self._display.add_task("  " * depth + clean(step), total=total)
 
     def advance(self, step: str | None = None) -> None:
         """Count a part of a step, by default of the one begun last; of one that is not shown, nothing."""

@@ -17,6 +17,7 @@ from threading import Thread
 from typing import IO, Any
 
 from ..errors import EngineError, Hint
+from ..partials import remove_abandoned
 from .worker import GRACE_SECONDS, BuildJob
 
 _POLL_SECONDS = 0.1
@@ -122,6 +123,10 @@ def _started(job: BuildJob, model: bytes, errors: IO[bytes]) -> Generator[subpro
             except BaseException:
                 process.kill()
                 raise
+            finally:
+                process.wait()
+                if job.timing_cache:  # it may have been writing them
+                    remove_abandoned(Path(job.timing_cache))
 
 
 def _events(process: subprocess.Popen[bytes], poll: Callable[[], object]) -> Iterator[dict[str, Any]]:

@@ -113,6 +113,8 @@ def _build(runtime: Runtime, job: BuildJob, model: bytes, send: Send, cancelled:
         send("failed", reason=log.errors[0] if log.errors else "it does not say why")
         return
     content = memoryview(engine)
+    if cancelled.is_set():  # nobody would take the file away again
+        return
     try:
         Path(job.engine).write_bytes(content)
     except OSError as error:
