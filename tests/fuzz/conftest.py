@@ -1,0 +1,32 @@
+"""Seeds and a server, made once a session."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from ..artifacts import Artifacts
+from .campaign import Server
+from .files import Seeds
+from .seeds import read_seeds, write_seeds
+
+
+@pytest.fixture(scope="session")
+def seeds(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> Seeds:
+    """Sound files of every format."""
+    folder = tmp_path_factory.mktemp("fuzz") / "seeds"
+    write_seeds(folder, artifacts)
+    return read_seeds(folder)
+
+
+@pytest.fixture(scope="session")
+def server(seeds: Seeds, tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
+    """A process that tries files in children with limits."""
+    if sys.platform != "linux":
+        pytest.skip("needs fork, limits of memory and /proc, which only Linux has")
+    server = Server(seeds.folder, Path(tmp_path_factory.mktemp("tried")))
+    yield server
+    server.close()
