@@ -16,6 +16,8 @@ Words = Callable[[str, object], str]
 
 _EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx", "skimage": "compare"}
 """Optional packages by the name they are imported by, and the extra of ours that brings each."""
+_LONGEST_SENTENCE = 2000
+"""Characters; more can only be names that a file made up."""
 
 
 def python_words(argument: str, value: object) -> str:
@@ -59,6 +61,9 @@ class AetherError(Exception):
     """Base of every error raised on purpose; `str()` names arguments as Python spells them."""
 
     def __init__(self, sentence: str, hint: Hint | None = None) -> None:
+        if len(sentence) > _LONGEST_SENTENCE:
+            half = _LONGEST_SENTENCE // 2
+            sentence = f"{sentence[:half]} … {sentence[-half:]}"
         super().__init__(sentence)
         self.message = Message(sentence, hint)
 

@@ -19,7 +19,7 @@ from spandrel_aethernet.errors import AetherError
 OPTIONAL = ("onnx", "onnxruntime", "onnxscript", "skimage", "tensorrt", "tensorrt_rtx")
 PACKAGE = Path(spandrel_aethernet.__file__).parent
 
-FOUNDATION = {"errors", "precision", "shapes", "progress", "partials", "files", "data"}
+FOUNDATION = {"errors", "precision", "shapes", "progress", "partials", "files", "data", "gate"}
 ARROWS = {name: {"errors"} for name in FOUNDATION} | {
     "files": {"errors", "partials"},
     "model": FOUNDATION,

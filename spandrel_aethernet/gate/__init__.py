@@ -1,0 +1,1 @@
+"""What every file from outside passes first: opened once, measured, read by code that runs nothing of it."""
