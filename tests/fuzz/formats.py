@@ -8,7 +8,7 @@ from random import Random
 from typing import NamedTuple
 
 from .files import File, Mutator, Seeds
-from .mutators import archives, documents, graphs, headers, pickles, pictures, raw, structures
+from .mutators import archives, documents, graphs, headers, onnx_files, pickles, pictures, raw, structures
 from .scripts import writing
 
 
@@ -48,7 +48,7 @@ def _beside(pool: Callable[[Seeds], Sequence[File]]) -> tuple[float, Mutator]:
     return 1, changed_beside
 
 
-def scripts(random: Random, seeds: Seeds) -> File:  # noqa: ARG001  (all mutators take both)
+def scripts(random: Random, _seeds: Seeds) -> File:
     """A program that writes a file when it is opened, under any suffix, whole or with changed bytes."""
     file = File(f"script{random.choice(('.pt', '.pth', '.ckpt', '.PT'))}", writing())
     return file if random.random() < 0.5 else raw.changed(random, [file])
@@ -85,7 +85,7 @@ FORMATS: Mapping[str, Format] = {
     ),
     "onnx": Format(
         "ONNX",
-        (*_raw(_onnx, ".onnx"), _beside(_onnx), *graphs.MUTATORS),
+        (*_raw(_onnx, ".onnx"), _beside(_onnx), *graphs.MUTATORS, *onnx_files.MUTATORS),
         ("lint", "lint --json", "open_source", "upscale -m"),
     ),
     "engines": Format(

@@ -1,4 +1,3 @@
-# pyright: basic, reportAssignmentType=false, reportIncompatibleMethodOverride=false, reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
 """TorchScript archives: one that only computes, and one that writes a file as soon as it is opened."""
 
 from __future__ import annotations
@@ -32,7 +31,9 @@ class _Writing(torch.nn.Module):
         return x
 
     @torch.jit.export
-    def __getstate__(self) -> tuple[Tensor, str, bool]:
+    def __getstate__(  # pyright: ignore[reportIncompatibleMethodOverride]  (TorchScript has no dictionary of Any)
+        self,
+    ) -> tuple[Tensor, str, bool]:
         return self.weight, "canary.bin", self.training
 
     @torch.jit.export

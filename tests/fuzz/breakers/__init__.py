@@ -1,4 +1,3 @@
-# pyright: basic, reportAssignmentType=false, reportIncompatibleMethodOverride=false, reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
 """Every file that ever broke something: what makes it, and what must be said of it now."""
 
 from __future__ import annotations
@@ -8,4 +7,4 @@ from collections.abc import Mapping
 from . import checkpoints, models, others
 from .breaker import Breaker
 
-BREAKERS: Mapping[str, Breaker] = checkpoints.BREAKERS | models.BREAKERS | others.BREAKERS
+BREAKERS: Mapping[str, Breaker] = {**checkpoints.BREAKERS, **models.BREAKERS, **others.BREAKERS}

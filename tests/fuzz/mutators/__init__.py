@@ -1,1 +1,1 @@
-"""What is done to a whole file of each format. Every function draws from the `Random` that it is given alone."""  # noqa: E501
+"""What is done to whole files of each format, drawn from the `Random` that is given."""

@@ -125,7 +125,7 @@ def sixty_four(random: Random, seeds: Seeds) -> File:
     return file.holding(file.content[:end] + record + locator + bytes(rest))
 
 
-def tar(random: Random, seeds: Seeds) -> File:  # noqa: ARG001
+def tar(random: Random, _seeds: Seeds) -> File:
     """The tar form, with members that are pipes, links, devices, folders or outside."""
     kinds = (
         tarfile.FIFOTYPE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from ..files import File, Mutator, Seeds, odd_integer, odd_text
 
@@ -34,10 +34,12 @@ def _place(random: Random, document: Any) -> tuple[Any, Any]:
     key: Any = None
     inner = document
     while isinstance(inner, dict | list) and (holder is None or random.random() < 0.6):
-        keys: list[Any] = sorted(inner) if isinstance(inner, dict) else [*range(len(inner))]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        keys: list[Any] = (
+            sorted(cast(Any, inner)) if isinstance(inner, dict) else [*range(len(cast(Any, inner)))]
+        )
         if not keys:
             break
-        holder, key = inner, random.choice(keys)  # pyright: ignore[reportUnknownVariableType]
+        holder, key = cast(Any, inner), random.choice(keys)
         inner = holder[key]
     return (document, random.choice(_KEYS)) if holder is None else (holder, key)
 

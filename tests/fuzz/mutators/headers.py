@@ -1,4 +1,3 @@
-# pyright: basic, reportAssignmentType=false, reportIncompatibleMethodOverride=false, reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
 """safetensors files whose JSON header lies."""
 
 from __future__ import annotations
@@ -35,11 +34,12 @@ def fields(random: Random, seeds: Seeds) -> File:
         if kind == 0:
             entry["dtype"] = random.choice(_DTYPES)
         elif kind == 1:
-            shape = entry["shape"] or [1]
+            shape: list[Any] = entry["shape"] or [1]
             shape[random.randrange(len(shape))] = random.choice((odd_integer(random), 1.5, "3", None))
             entry["shape"] = shape
         elif kind == 2:
-            entry["shape"] = random.choice(([], [0], [-1], [1] * 5000, {}, entry["shape"][::-1], [2**32] * 2))
+            shapes: tuple[Any, ...] = ([], [0], [-1], [1] * 5000, {}, entry["shape"][::-1], [2**32] * 2)
+            entry["shape"] = random.choice(shapes)
         elif kind == 3:
             start, end = entry["data_offsets"]
             odd = odd_integer(random)

@@ -1,4 +1,3 @@
-# pyright: basic, reportAssignmentType=false, reportIncompatibleMethodOverride=false, reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
 """Checkpoints whose pickle says other things than a state_dict: opcodes, names, sizes, depth, loops."""
 
 from __future__ import annotations
@@ -8,7 +7,6 @@ import struct
 from collections.abc import Mapping, Sequence
 from random import Random
 
-import torch
 from torch import Tensor
 
 from ..files import File, Mutator, Seeds, odd_integer, odd_text
@@ -56,15 +54,10 @@ def _odd_shape(random: Random, shape: Sequence[int]) -> tuple[object, ...]:
 
 def tensors(random: Random, seeds: Seeds) -> File:
     """Tensors that announce other sizes, strides and offsets than their storages have."""
-    values, storages = stored(seed_of(random, seeds))
-    shapes = {key: value.arguments[2:4] for key, value in values.items() if isinstance(value, Call)}
+    state_dict = seed_of(random, seeds)
+    values, storages = stored(state_dict)
     for key in random.sample(sorted(map(str, values)), random.choice((1, 1, 3))):
-        size, stride = shapes[key]
-        assert isinstance(size, tuple)
-        assert isinstance(stride, tuple)
-        made: Sequence[int] = size
-        steps: Sequence[int] = stride
-        numel = int(torch.Size(made).numel())
+        made, steps, numel = tuple(state_dict[key].shape), state_dict[key].stride(), state_dict[key].numel()
         kind = random.randrange(6)
         if kind == 0:  # one element, expanded
             large = tuple(random.choice((side, 20_000, 2**20, 141_422)) for side in made)

@@ -149,7 +149,7 @@ def exif_block(orientation: int, text: str) -> bytes:
     return head + entries + bytes(4) + said
 
 
-def large(random: Random, seeds: Seeds) -> File:  # noqa: ARG001  (all mutators take both)
+def large(random: Random, _seeds: Seeds) -> File:
     """A sound PNG of few bytes and more pixels than a machine holds."""
     content = large_png(random.choice((50_000, 100_000)), random.choice((1, 8)))
     return File(f"large{random.choice(('.png', '.jpg'))}", content)

@@ -1,4 +1,3 @@
-# pyright: basic, reportAssignmentType=false, reportIncompatibleMethodOverride=false, reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
 """Bytes of a file of any format, changed without knowing what they mean."""
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def _place(random: Random, content: bytes) -> int:
     return random.choice((edge, size - edge, random.randrange(size + 1)))
 
 
-def _flip(random: Random, content: bytes, _: bytes) -> bytes:
+def _flip(random: Random, content: bytes, _other: bytes) -> bytes:
     flipped = bytearray(content)
     for _ in range(random.choice((1, 1, 4, 64)) if content else 0):
         place = min(_place(random, content), len(content) - 1)
@@ -59,34 +58,34 @@ def _flip(random: Random, content: bytes, _: bytes) -> bytes:
     return bytes(flipped)
 
 
-def _truncate(random: Random, content: bytes, _: bytes) -> bytes:
+def _truncate(random: Random, content: bytes, _other: bytes) -> bytes:
     return content[: _place(random, content)]
 
 
-def _cut(random: Random, content: bytes, _: bytes) -> bytes:
+def _cut(random: Random, content: bytes, _other: bytes) -> bytes:
     start = _place(random, content)
     return content[:start] + content[start + random.choice((1, 4, 64, 1000)) :]
 
 
-def _insert(random: Random, content: bytes, _: bytes) -> bytes:
+def _insert(random: Random, content: bytes, _other: bytes) -> bytes:
     place, count = _place(random, content), random.choice((1, 4, 64, 5000))
     filling = random.choice((random.randbytes(count), b"\xff" * count, b"(" * count, b"\x80" * count))
     return content[:place] + filling + content[place:]
 
 
-def _duplicate(random: Random, content: bytes, _: bytes) -> bytes:
+def _duplicate(random: Random, content: bytes, _other: bytes) -> bytes:
     start, place = _place(random, content), _place(random, content)
     part = content[start : start + random.choice((4, 100, 5000))]
     return content[:place] + part * random.choice((1, 2, 50)) + content[place:]
 
 
-def _zero(random: Random, content: bytes, _: bytes) -> bytes:
+def _zero(random: Random, content: bytes, _other: bytes) -> bytes:
     start, count = _place(random, content), random.choice((4, 100, 5000))
     part = content[start : start + count]
     return content[:start] + random.choice((b"\0", b"\xff")) * len(part) + content[start + count :]
 
 
-def _number(random: Random, content: bytes, _: bytes) -> bytes:
+def _number(random: Random, content: bytes, _other: bytes) -> bytes:
     """Overwrite what may be a count or an offset."""
     start, width = _place(random, content), random.choice((2, 4, 8))
     value = random.choice((0, 1, 2 ** (8 * width) - 1, 2 ** (8 * width - 1), random.getrandbits(8 * width)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import safetensors.torch
 import torch
@@ -153,7 +153,7 @@ def wrappers(random: Random, seeds: Seeds) -> File:
         elif kind == 1:
             state_dict = {name: state_dict, **random.choice(beside)}
         elif kind == 2 and isinstance(state_dict, dict):
-            state_dict = {f"{name}.{key}": value for key, value in state_dict.items()}  # pyright: ignore[reportUnknownVariableType]
+            state_dict = {f"{name}.{key}": value for key, value in cast(dict[Any, Any], state_dict).items()}
         else:
             state_dict = random.choice(
                 ([state_dict], (state_dict,), {name: [state_dict]}, {name: {"a": state_dict}})
