@@ -33,7 +33,13 @@ class Limit:
 
 FILE_BYTES = Limit("SPANDREL_AETHERNET_MAX_FILE_BYTES", 2**31, "bytes of a file")
 IMAGE_PIXELS = Limit("SPANDREL_AETHERNET_MAX_IMAGE_PIXELS", 2**28, "pixels that an image announces")
-PICKLE_STEPS = Limit("SPANDREL_AETHERNET_MAX_PICKLE_STEPS", 2_000_000, "instructions in a checkpoint's pickle")
+PICKLE_STEPS = Limit(
+    "SPANDREL_AETHERNET_MAX_PICKLE_STEPS", 2_000_000, "instructions in a checkpoint's pickle"
+)
 DEPTH = Limit("SPANDREL_AETHERNET_MAX_DEPTH", 50, "levels of lists, dictionaries or graphs in one another")
+NODES = Limit("SPANDREL_AETHERNET_MAX_NODES", 100_000, "operators of an ONNX model")
+VALUES = Limit(
+    "SPANDREL_AETHERNET_MAX_VALUES", 2**27, "values of a tensor whose shape is all that an ONNX model tells"
+)
 
-LIMITS = (FILE_BYTES, IMAGE_PIXELS, PICKLE_STEPS, DEPTH)
+LIMITS = (FILE_BYTES, IMAGE_PIXELS, PICKLE_STEPS, DEPTH, NODES, VALUES)
