@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ..errors import ArgumentError, EngineError, Hint, OnnxError, missing_extras
-from ..files import sha256
 from ..lint.linter import lint_onnx
 from ..onnx_model.graph import OnnxGraph
 from ..onnx_model.infer_shapes import TensorType, infer_shapes
 from ..onnx_model.nodes import type_name
-from ..onnx_model.read import read_model
+from ..onnx_model.read import MODEL_BYTES, read_onnx
 from ..precision import FloatType, Precision
 from ..progress import SILENT, Progress
 from . import DEFAULT_PRECISION
@@ -35,8 +34,6 @@ _TYPES: Mapping[str, FloatType] = {"FLOAT": "fp32", "FLOAT16": "fp16", "BFLOAT16
 """ONNX's names of float types."""
 _PROBE = (1, 1, 64, 48)
 """The input for which the scale is found, where a model leaves sizes open; not square, to tell axes apart."""
-MODEL_BYTES = 2**31 - 1
-"""How large a model in memory can be: no larger one can be written as a message of protobuf."""
 
 
 class Operator(NamedTuple):
@@ -126,7 +123,9 @@ def open_source(
         path = Path(given)
         if path.suffix.lower() == ".onnx":
             _check_unused(path, used)
-            return read_source(read_model(path), path.name, sha256(path), path=path)
+            file = read_onnx(path)
+            digest = hashlib.sha256(file.content).hexdigest()
+            return read_source(file.model, path.name, digest, path=path)
         _check_suffix(path)
     wanted = DEFAULT_PRECISION if precision is None else Precision.parse(precision)
     from ..model.source import as_source

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError, Hint, OnnxError, missing_extras
-from ..onnx_model.read import read_model
+from ..onnx_model.read import MODEL_BYTES, read_onnx
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
@@ -29,17 +29,19 @@ def open_session(path: Path, provider: str = "auto") -> Any:
         import onnxruntime
     library: Any = onnxruntime
     providers = choose_providers(provider, library.get_available_providers())
-    read_model(path)  # says more of what is wrong with a file, and looks where its data lies
+    content = _checked(path)
     options = library.SessionOptions()
     options.log_severity_level = _FATAL
     # Planning memory ahead for one size keeps a second copy of it for all others: twice the peak.
     options.enable_mem_pattern = False
     # Its threads would otherwise go on spinning after a tile and take the cores from what runs next.
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    # Or bytes that could also be of ONNX Runtime's own format, which nothing here checks, are read as that.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
 
     def load(names: list[str]) -> Any:
         # Falling back by itself, the library prints to stdout.
-        return library.InferenceSession(str(path), options, providers=names, enable_fallback=0)
+        return library.InferenceSession(content, options, providers=names, enable_fallback=0)
 
     try:
         try:
@@ -55,6 +57,17 @@ def open_session(path: Path, provider: str = "auto") -> Any:
         hint = Hint("try {provider}", provider="cpu")
         raise ArgumentError(f"provider {provider} cannot be used here (its libraries do not load)", hint)
     return session
+
+
+def _checked(path: Path) -> bytes | str:
+    """Return what ONNX Runtime is given: the very bytes that were checked, or a path where they are too many.
+
+    A model of more than 2 GB, its data beside the file, can be read from the path only.
+    """
+    file = read_onnx(path)
+    if not file.has_external:
+        return file.content
+    return file.model.SerializeToString() if file.model.ByteSize() <= MODEL_BYTES else str(path)
 
 
 def choose_providers(name: str, available: list[str]) -> list[str]:

@@ -12,6 +12,9 @@ from ..onnx_model.nodes import Product
 
 NOMINAL_SIDE = 256
 """Height and width for which multiply-adds are counted, where the file leaves them open; the batch is 1."""
+_MOST_WORK = 2**63 - 1
+"""Multiply-adds of one operator; more are no network's."""
+_MOST_AXES = 64
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,10 @@ def int8_coverage(graph: OnnxGraph, float_nodes: Collection[str] = ()) -> Covera
     for product in graph.products:
         data, weight = shapes.get(product.data), shapes.get(product.weight)
         output = shapes.get(product.node.outputs[0])
-        if not data or not weight or output is None:
+        work = _work(product, data, weight, output) if data and weight and output is not None else None
+        if work is None or weight is None:
             unknown.append(product.node.name)
             continue
-        work = math.prod(output) * _work_per_value(product, data, weight)
         sources = [*graph.dequantized_by(product.data), *graph.dequantized_by(product.weight)]
         int8 = graph.is_quantized(product) and not any(node.name in float_nodes for node in sources)
         kind = _kind(product, weight)
@@ -82,8 +85,19 @@ def uncounted(graph: OnnxGraph) -> Coverage:
 
 
 def _kind(product: Product, weight: tuple[int, ...]) -> str:
-    depthwise = product.node.op == "Conv" and product.node.attributes.get("group", 1) > 1 and weight[1] == 1
+    grouped = product.node.op == "Conv" and product.node.attributes.get("group", 1) > 1
+    depthwise = grouped and weight[1:2] == (1,)
     return "depthwise Conv" if depthwise else product.node.op
+
+
+def _work(
+    product: Product, data: tuple[int, ...], weight: tuple[int, ...], output: tuple[int, ...]
+) -> int | None:
+    """Return the multiply-adds of a product; None for shapes that no product has."""
+    if max(map(len, (data, weight, output))) > _MOST_AXES or (product.node.op == "Gemm" and len(data) != 2):
+        return None
+    work = math.prod(output) * _work_per_value(product, data, weight)
+    return work if 0 <= work <= _MOST_WORK else None
 
 
 def _work_per_value(product: Product, data: tuple[int, ...], weight: tuple[int, ...]) -> int:

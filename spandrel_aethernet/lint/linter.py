@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OnnxError
+from ..onnx_model.bounds import check_bounds
 from ..onnx_model.graph import OnnxGraph
 from ..onnx_model.read import read_model
 from . import rules_file, rules_placement, rules_scales
@@ -60,6 +61,7 @@ def lint_onnx(source: str | Path | ModelProto) -> LintReport:
         print(report.clean, report.coverage.total.ratio)
     """
     if not isinstance(source, str | Path):
+        check_bounds(source)
         return _lint_model(source)
     path = Path(source)
     model = read_model(path)
@@ -71,19 +73,27 @@ def lint_onnx(source: str | Path | ModelProto) -> LintReport:
 
 def _lint_model(model: ModelProto) -> LintReport:
     try:
-        return _lint(model)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        said = None if isinstance(error, OnnxError) else rules_file.checker_says(model)
-        if said is None:
+        return _lint(_without_functions(model) if model.functions else model)
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        if isinstance(error, OnnxError):
             raise
+        said = rules_file.checker_says(model) or f"nothing of it ({type(error).__name__})"
         raise OnnxError(f"the model is damaged, ONNX's checker says: {said}") from error
 
 
-def _lint(model: ModelProto) -> LintReport:
-    if model.functions:
-        from onnx.inliner import inline_local_functions
+def _without_functions(model: ModelProto) -> ModelProto:
+    """Return the model with its functions put where they are called. Raises `OnnxError`."""
+    from onnx.checker import ValidationError
+    from onnx.inliner import inline_local_functions
 
-        model = inline_local_functions(model)
+    try:
+        return inline_local_functions(model)
+    except (ValidationError, RuntimeError, ValueError, IndexError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise OnnxError(f"its functions cannot be put where they are called: {reason}") from error
+
+
+def _lint(model: ModelProto) -> LintReport:
     graph = OnnxGraph(model)
     findings = [finding for rule in RULES for finding in _apply(rule, graph)]
     invalid = _apply(rules_file.LAST_RULE, graph)

@@ -180,7 +180,10 @@ def quantized_twice(graph: OnnxGraph) -> Iterator[Violation]:
 
 def _behind_transposes(graph: OnnxGraph, tensor: str, axis: int) -> tuple[str, int]:
     """Follow an axis of a tensor back through Identity and Transpose."""
-    while (node := graph.producer(tensor)) and node.op in ("Identity", "Transpose"):
+    for _ in graph.nodes:  # and no longer: a damaged graph can turn in a circle
+        node = graph.producer(tensor)
+        if node is None or node.op not in ("Identity", "Transpose"):
+            break
         if node.op == "Transpose":
             shape = graph.shape(node.input(0)) or ()
             axis = node.attributes.get("perm", range(len(shape))[::-1])[axis]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import OnnxError
 from .nodes import Node, Product, QdqNode, is_onnx_domain, read_constants, read_nodes, type_name
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ DequantizeLinear, TensorRT for RTX runs them on int8; other operators there leav
 
 _PRODUCTS = ("Conv", "MatMul", "Gemm")
 _UINT8 = 2
+_MOST_STEPS = 2_000_000
+"""From tensor to tensor, for all questions together; a large network takes some thousand."""
 
 
 class OnnxGraph:
@@ -35,6 +38,7 @@ class OnnxGraph:
         self.opset = next((use.version for use in model.opset_import if is_onnx_domain(use.domain)), None)
         self.nodes = read_nodes(model.graph.node)
         self.stored = dict(read_constants(model, self.nodes))
+        self._steps = 0
         self._producers = {name: node for node in self.nodes for name in node.outputs if name}
         self._readers: dict[str, list[tuple[Node, int]]] = {}
         for node in self.nodes:
@@ -67,6 +71,7 @@ class OnnxGraph:
         found: list[Node | None] = []
         pending, seen = [tensor], {tensor}
         while pending:
+            self._step()
             node = self.producer(pending.pop())
             if node is None or node.op not in MOVES:
                 found.append(node)
@@ -81,6 +86,7 @@ class OnnxGraph:
         pending, seen = [tensor], {tensor}
         while pending:
             for node, slot in self.readers(pending.pop()):
+                self._step()
                 if node.op in MOVES and node.input(slot) in node.moved:
                     pending += [name for name in node.outputs if name not in seen]
                     seen.update(node.outputs)
@@ -100,6 +106,11 @@ class OnnxGraph:
     def shape(self, tensor: str) -> tuple[int, ...] | None:
         """Return the shape of a stored tensor, also behind Q/DQ, Identity and Transpose."""
         return self._shapes.get(tensor)
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise OnnxError("its nodes are too entangled to be followed: such files are refused")
 
     def _known_before_running(self) -> set[str]:
         fixed = set(self.stored)

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .nodes import type_name
+from .read import MODEL_BYTES
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
-
-_LIMIT = 2**31 - 1
-"""Bytes of the largest model that ONNX's shape inference takes."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def infer_shapes(model: ModelProto, sizes: Sequence[int]) -> Mapping[str, Tensor
     from onnx import ModelProto, shape_inference
 
     stored = {tensor.name: _stored(tensor.data_type, tensor.dims) for tensor in model.graph.initializer}
-    if model.ByteSize() > _LIMIT:
+    if model.ByteSize() > MODEL_BYTES:
         return stored
     sized = ModelProto()
     sized.CopyFrom(model)
@@ -65,6 +63,8 @@ def _stored(number: int, dims: Sequence[int]) -> TensorType:
 
 def _inferred(entry: ValueInfoProto) -> TensorType:
     tensor = entry.type.tensor_type
-    known = tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim)
+    known = tensor.HasField("shape") and all(
+        dim.HasField("dim_value") and dim.dim_value >= 0 for dim in tensor.shape.dim
+    )
     shape = tuple(dim.dim_value for dim in tensor.shape.dim) if known else None
     return TensorType(type_name(tensor.elem_type), shape)

@@ -161,5 +161,6 @@ def _constant(tensor: TensorProto) -> Constant:
             f"{tensor.name} is damaged: its data do not fill its shape, export it again"
         ) from error
     if value is not None and value.dtype.kind not in "iu":
-        value = value.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # which NaN it is does not matter
+            value = value.astype(np.float64)
     return Constant(name, tuple(tensor.dims), value)

@@ -2,39 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OnnxError, missing_extras
+from ..gate.files import read_file
+from .bounds import check_bounds
+from .external import ExternalData
+from .tensors import bodies
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, TensorProto
+    from onnx import ModelProto
+
+MODEL_BYTES = 2**31 - 1
+"""How large a model in memory can be: no larger one can be written as a message of protobuf."""
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """A file that was read once."""
+
+    content: bytes = field(repr=False)
+    """The file itself, without what lies beside it."""
+    model: ModelProto = field(repr=False)
+    """With the tensors that lay beside the file."""
+    has_external: bool
+    """Whether there are such tensors."""
 
 
 def read_model(path: Path) -> ModelProto:
+    """Return the model of `read_onnx`, which tells what is raised."""
+    return read_onnx(path).model
+
+
+def read_onnx(path: Path) -> OnnxFile:
     """Read an ONNX file and the tensors it keeps in files beside it.
 
     Raises `OnnxError`, its sentence starting with the path, for a file that is not there, truncated or
-    no ONNX model, and for external data that is missing, too short or outside the file's folder;
-    `MissingPackageError` without the package `onnx`.
+    no ONNX model; for one that asks for more than it may (see `check_bounds`); and for external data that is
+    missing, too short, not a regular file, or outside the file's folder. `MissingPackageError` without the
+    package `onnx`.
     """
-    with missing_extras():
-        model = _parse(path, _content(path))
-    external = [tensor for tensor in _tensors(model.graph) if tensor.data_location == tensor.EXTERNAL]
-    for tensor in external:
-        _load_external(path, tensor)
-    return model
-
-
-def _content(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise OnnxError(f"{path} cannot be read: {error.strerror or error}") from error
+    content = read_file(path, OnnxError)
     if not content:
         raise OnnxError(f"{path} is empty: download or export it again")
-    return content
+    with missing_extras():
+        model = _parse(path, content)
+    try:
+        outside = [
+            tensor
+            for body in bodies(model)
+            for tensor in body.all_tensors()
+            if tensor.data_location == tensor.EXTERNAL
+        ]
+        beside = ExternalData(path)
+        for tensor in outside:
+            beside.load(tensor)
+        check_bounds(model)
+    except UnicodeDecodeError as error:
+        raise OnnxError(f"{path} is damaged: a name in it is not text, export it again") from error
+    except OnnxError as error:
+        if error.message.sentence.startswith(str(path)):
+            raise
+        raise OnnxError(f"{path}: {error.message.sentence}", error.message.hint) from error
+    return OnnxFile(content, model, bool(outside))
 
 
 def _parse(path: Path, content: bytes) -> ModelProto:
@@ -45,7 +77,7 @@ def _parse(path: Path, content: bytes) -> ModelProto:
     model = ModelProto()
     try:
         model.ParseFromString(content)
-    except DecodeError as error:
+    except (DecodeError, MemoryError) as error:
         raise OnnxError(
             f"{path} is truncated or no ONNX file: expected a whole model, download or export it again"
         ) from error
@@ -54,46 +86,3 @@ def _parse(path: Path, content: bytes) -> ModelProto:
             f"{path} is no ONNX model: it holds no operators, give a file that was exported as one"
         )
     return model
-
-
-def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
-    """Yield every tensor of a graph and of the graphs inside its nodes."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
-                yield from _tensors(inner)
-
-
-def _load_external(path: Path, tensor: TensorProto) -> None:
-    """Put a tensor's bytes into the model."""
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    location = entries.get("location", "")
-    source = path.parent / location
-    if not location or not source.resolve().is_relative_to(path.parent.resolve()):
-        raise OnnxError(
-            f"{path} keeps {tensor.name} in {location!r}, outside its own folder: "
-            "such files are refused, save it with its data beside it"
-        )
-    try:
-        offset, length = int(entries.get("offset", 0)), int(entries.get("length", -1))
-        with source.open("rb") as file:
-            file.seek(offset)
-            data = file.read(length)
-    except OSError as error:
-        raise OnnxError(
-            f"{path} keeps {tensor.name} in {location}, which cannot be read ({error.strerror or error}): "
-            "copy both files to one folder"
-        ) from error
-    except ValueError as error:
-        raise OnnxError(f"{path} is damaged: {tensor.name} has no readable place in {location}") from error
-    if not data or 0 <= length != len(data):
-        raise OnnxError(
-            f"{path} keeps {tensor.name} in {location}, which is truncated: copy or export both files again"
-        )
-    tensor.raw_data = data
-    tensor.data_location = tensor.DEFAULT
-    del tensor.external_data[:]

@@ -89,7 +89,7 @@ FILES: list[tuple[str, Callable[[Path], object], str]] = [
     ("absolute.onnx", lambda path: save_with_external_data(path, "/etc/hosts"), "outside its own folder"),
     ("link.onnx", move_weights_out, "outside its own folder"),
     ("lost.onnx", lose_weights, "keeps constant_5 in weights.bin, which cannot be read"),
-    ("cut.onnx", cut_weights, ": constant_5 is damaged"),
+    ("cut.onnx", cut_weights, "constant_5 in weights.bin, which is truncated"),
 ]
 
 
