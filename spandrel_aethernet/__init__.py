@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     )
     from .inference.upscale import upscale
     from .lint.linter import lint_onnx
-    from .model.arch import AETHERNET_REGISTRY, AetherNetArch, install
+    from .model.arch import AETHERNET_REGISTRY, AetherNetArch
     from .model.checkpoint import Checkpoint, CheckpointInfo, read_checkpoint
     from .model.fuse_file import fuse
+    from .model.install import install
     from .model.io import load_model
     from .model.network import AetherNet
     from .model.ranges import ActivationRange, TrainedRanges
@@ -89,7 +90,8 @@ _HOMES = {
     ),
     "inference.upscale": ("upscale",),
     "lint.linter": ("lint_onnx",),
-    "model.arch": ("AETHERNET_REGISTRY", "AetherNetArch", "install"),
+    "model.arch": ("AETHERNET_REGISTRY", "AetherNetArch"),
+    "model.install": ("install",),
     "model.checkpoint": ("Checkpoint", "CheckpointInfo", "read_checkpoint"),
     "model.fuse_file": ("fuse",),
     "model.io": ("load_model",),

@@ -18,7 +18,7 @@ from ..images.files import Picture, read_picture, write_picture
 from ..inference.jobs import Job
 from ..inference.pytorch import PyTorchBackend
 from ..inference.upscale import upscale_file
-from ..model.arch import install
+from ..model.install import install
 from ..model.network import AetherNet
 from ..progress import SILENT, Progress
 from .figures import side_by_side

@@ -9,8 +9,8 @@ from pathlib import Path
 from ..errors import AetherError
 from .limits import FILE_BYTES
 
-_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-"""A pipe that nobody writes to opens at once, and so can be told from a file."""
+_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+"""A pipe that nobody writes to opens at once with these, and so can be told from a file."""
 
 
 def read_file(path: Path, error: type[AetherError], *, offset: int = 0, length: int | None = None) -> bytes:
@@ -33,9 +33,8 @@ def read_file(path: Path, error: type[AetherError], *, offset: int = 0, length: 
 
 
 def _read(path: Path, error: type[AetherError], offset: int, length: int | None) -> bytes:
-    descriptor = os.open(path, _FLAGS)
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
+    with open(path, "rb", opener=_open) as file:
+        status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise error(f"{path} is no regular file but a pipe, a socket or a device: give a file")
         offset = min(offset, status.st_size)
@@ -48,3 +47,7 @@ def _read(path: Path, error: type[AetherError], offset: int, length: int | None)
             )
         file.seek(offset)
         return file.read(count)
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | _FLAGS)

@@ -13,12 +13,19 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError, OutputError
 from ..files import replacing
+from ..gate.files import read_file
+from ..gate.limits import IMAGE_PIXELS
 
 Pixels = NDArray[np.uint8 | np.uint16]
 """H x W x C with C = 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha)."""
 
 _METADATA = ("exif-data", "icc-profile-data", "xmp-data", "iptc-data", "orientation")
 _LOADERS = ("png", "tiff", "webp", "heif", "jpeg")
+_BYTES = {"uchar": 1, "ushort": 2}
+_LARGE = 2**28
+"""Bytes of samples from which on a file must be large enough for them."""
+_MOST_FOR_A_BYTE = 1000
+"""Bytes of samples that a byte of a file can stand for: about what deflate makes of a single colour."""
 _VIPS_NAMES = {"uint8": ("uchar", "b-w", "srgb"), "uint16": ("ushort", "grey16", "rgb16")}
 """numpy's name of a sample type: libvips' names for it, for grey and for RGB images of it."""
 
@@ -74,17 +81,15 @@ def read_picture(path: Path) -> Picture:
     Palettes become RGB, single bits grey; CMYK and Lab become sRGB and leave their profile behind.
     Raises `ImageError` for anything that is not one whole still image.
     """
-    try:
-        content = path.read_bytes()
-    except IsADirectoryError as error:
-        raise ImageError(f"{path} is a folder without images") from error
-    except (OSError, MemoryError) as error:
-        raise ImageError(f"{path} cannot be read: {_reason(error)}") from error
+    if path.is_dir():
+        raise ImageError(f"{path} is a folder without images")
+    content = read_file(path, ImageError)
     if not content:
         raise ImageError(f"{path} is empty: copy it again")
     try:
         image = pyvips.Image.new_from_buffer(content, "", access="sequential", fail_on="truncated")
         _check_kind(path, image)
+        _check_size(path, image, len(content))
         types = {name: image.get_typeof(name) for name in _METADATA}
         metadata: dict[str, tuple[int, Any]] = {
             name: (gtype, image.get(name)) for name, gtype in types.items() if gtype
@@ -115,6 +120,19 @@ def _check_kind(path: Path, image: pyvips.Image) -> None:
         raise ImageError(f"{path} has {pages} pages or frames: expected a single image")
     if image.format not in ("uchar", "ushort"):
         raise ImageError(f"{path} has samples of type {image.format}: expected whole numbers of 8 or 16 bits")
+
+
+def _check_size(path: Path, image: pyvips.Image, file_bytes: int) -> None:
+    """Refuse what its header alone makes large, before memory is taken for it."""
+    side = f"{image.width}x{image.height}"
+    if image.width * image.height > IMAGE_PIXELS.value:
+        raise ImageError(
+            f"{path} has {side} pixels, more than the {IMAGE_PIXELS.value} that are read of one image: "
+            f"set {IMAGE_PIXELS.variable} in the environment if it is what it should be"
+        )
+    samples = image.width * image.height * image.bands * _BYTES[str(image.format)]
+    if samples > _LARGE and samples > _MOST_FOR_A_BYTE * file_bytes:
+        raise ImageError(f"{path} is damaged: its {file_bytes} bytes announce an image of {side} pixels")
 
 
 def check_holds(target: Path, picture: Picture, *, scale: int) -> None:
@@ -170,9 +188,7 @@ def _whole_profile(image: pyvips.Image) -> bytes:
     return profile[: int.from_bytes(profile[:4], "big")]
 
 
-def _reason(error: Exception) -> str:
-    """Return the last line of what libvips says, where it names the cause, or what the system says."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
+def _reason(error: pyvips.Error) -> str:
+    """Return the last line of what libvips says, where it names the cause."""
     lines = str(getattr(error, "detail", "")).strip().splitlines()
     return lines[-1].strip() if lines else "it is damaged"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from spandrel import (
-    MAIN_REGISTRY,
     Architecture,
     ArchRegistry,
     ArchSupport,
@@ -63,15 +62,3 @@ AETHERNET_REGISTRY = ArchRegistry()
 """The architectures of this package, to add to a registry of your own."""
 
 AETHERNET_REGISTRY.add(ArchSupport.from_architecture(AetherNetArch()))
-
-
-def install(*, ignore_duplicates: bool = True) -> list[ArchSupport]:
-    """Add AetherNet to spandrel's `MAIN_REGISTRY`, so that `spandrel.ModelLoader` reads its files.
-
-    Returns what was added. A second call adds nothing, or raises spandrel's
-    `DuplicateArchitectureError` where `ignore_duplicates` is False.
-
-        spandrel_aethernet.install()
-        model = spandrel.ModelLoader().load_from_file("aether_small_2x.pth")
-    """
-    return MAIN_REGISTRY.add(*AETHERNET_REGISTRY, ignore_duplicates=ignore_duplicates)

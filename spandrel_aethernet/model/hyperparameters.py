@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import CheckpointError
 from .network import HEAD_WIDTH, MAX_KERNEL, VARIANTS
 
-_BLOCK = re.compile(r"layers\.(\d+)\.(\d+)\.")
+_BLOCK = re.compile(r"layers\.(\d{1,9})\.(\d{1,9})\.")
 _SCALE_OF_UPSAMPLERS: Mapping[tuple[int, ...], int] = {(): 1, (0,): 2, (0, 2): 4, (0, 2, 4): 8}
 
 
@@ -100,7 +100,7 @@ def _kernel(tensors: Mapping[str, Tensor], branch: str) -> int:
 
 
 def _scale(tensors: Mapping[str, Tensor]) -> int:
-    steps = sorted({int(m[1]) for key in tensors if (m := re.match(r"upsample\.(\d+)\.", key))})
+    steps = sorted({int(m[1]) for key in tensors if (m := re.match(r"upsample\.(\d{1,9})\.", key))})
     scale = _SCALE_OF_UPSAMPLERS.get(tuple(steps))
     if scale is None:
         raise CheckpointError(

@@ -2,55 +2,99 @@
 
 from __future__ import annotations
 
-import pickle
-import warnings
-import zipfile
+import hashlib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save
-from spandrel import MAIN_REGISTRY, ImageModelDescriptor, ModelLoader, StateDict
+from safetensors.torch import load, save
+from spandrel import MAIN_REGISTRY, ImageModelDescriptor, StateDict, canonicalize_state_dict
 from torch import Tensor
 
 from ..errors import CheckpointError, OutputError
 from ..files import replacing
+from ..gate.files import read_file
 from .arch import AetherNetArch
 from .checkpoint import Weights, detect
 from .network import AetherNet
 from .ranges import PREFIX as RANGES_PREFIX
+from .torch_file import CPU, read_torch_file
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+
+_MOST_TENSOR_BYTES = 4
+"""For each byte of a file: tensors may share memory there, and here each takes its own."""
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """A file's tensors by their keys, wrappers and prefixes taken off, and the SHA-256 of its bytes."""
+
+    state_dict: StateDict
+    sha256: str
 
 
 def read_state_dict(path: str | Path) -> StateDict:
     """Read a `.pth`, `.pt`, `.ckpt` or `.safetensors` file and take off wrappers and prefixes.
 
     Raises `CheckpointError` for a file that cannot be read, that is no model file, or whose model is
-    not AetherNet. Pickled code is never run: spandrel's unpickler refuses it.
+    not AetherNet. The format is told from the bytes; nothing in a file is run, whatever it is.
     """
-    path = Path(path)
+    return read_checkpoint_file(Path(path)).state_dict
+
+
+def read_checkpoint_file(path: Path) -> CheckpointFile:
+    """Read a file once, as `read_state_dict` does."""
     if path.suffix.lower() not in SUFFIXES:
         raise CheckpointError(f"{path} is not named like a checkpoint: expected {', '.join(SUFFIXES)}")
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*torch.jit.load")  # spandrel tries it for any .pt
-            state_dict = ModelLoader().load_state_dict_from_file(path)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, SafetensorError) as error:
-        raise CheckpointError(f"{path} {_why_unreadable(path, start, str(error))}") from error
-    except (AttributeError, TypeError, KeyError, ValueError, IndexError) as error:
-        raise CheckpointError(f"{path} holds no state_dict: expected a dictionary of tensors") from error
+    content = read_file(path, CheckpointError)
+    state_dict = parse_state_dict(path, content)
     if not detect(state_dict):
         raise CheckpointError(f"{path} is not an AetherNet checkpoint: it is {_what_else(state_dict)}")
+    return CheckpointFile(state_dict, hashlib.sha256(content).hexdigest())
+
+
+def parse_state_dict(path: Path, content: bytes, device: torch.device = CPU) -> StateDict:
+    """Return the tensors in the bytes of a file of any architecture on `device`, as spandrel's loader does.
+
+    Raises `CheckpointError`, its sentence starting with the path.
+    """
+    try:
+        if _is_safetensors(path, content):
+            found = {key: tensor.to(device) for key, tensor in _parse_safetensors(content).items()}
+        else:
+            found = read_torch_file(content, device)
+    except ValueError as error:
+        raise CheckpointError(f"{path} {error}") from error
+    try:
+        state_dict: StateDict = canonicalize_state_dict(found)
+        tensors = [value for value in state_dict.values() if isinstance(value, Tensor)]
+    except (AttributeError, TypeError) as error:
+        raise CheckpointError(f"{path} holds no state_dict: expected a dictionary of tensors") from error
+    announced = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    if announced > _MOST_TENSOR_BYTES * len(content):
+        raise CheckpointError(f"{path} is refused: its {len(content)} bytes announce {announced} of tensors")
     return state_dict
+
+
+def _is_safetensors(path: Path, content: bytes) -> bool:
+    """Tell the format, which starts with a header's length in 8 bytes, and the header's JSON."""
+    if content.startswith((b"PK", b"\x80")):
+        return content[8:9] == b"{"
+    return path.suffix.lower() == ".safetensors" or content[8:9] == b"{"
+
+
+def _parse_safetensors(content: bytes) -> dict[str, Tensor]:
+    if not content:
+        raise ValueError("is empty: download or copy it again")
+    try:
+        return dict(sorted(load(content).items()))
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ValueError(f"is damaged, truncated or no safetensors file ({error})") from error
 
 
 def load_model(path: str | Path, *, weights: Weights = "grid") -> ImageModelDescriptor[AetherNet]:
@@ -99,24 +143,6 @@ def save_state_dict(state_dict: Mapping[str, Tensor], path: Path, *, force: bool
             buffer = BytesIO()  # torch reports a full disk as a C++ error of its own
             torch.save(published, buffer)
             partial.write_bytes(buffer.getbuffer())
-
-
-def _why_unreadable(path: Path, start: bytes, message: str) -> str:
-    if not start:
-        return "is empty: download or copy it again"
-    if "is forbidden" in message:
-        return (
-            f"is refused, because it holds pickled code ({message}): get a checkpoint from a source you trust"
-        )
-    if path.suffix.lower() == ".safetensors":
-        return f"is damaged, truncated or no safetensors file ({message})"
-    if start.startswith(b"PK"):
-        if zipfile.is_zipfile(path):
-            return "is refused: it holds something other than plain tensors, or is damaged"
-        return "is truncated: download or copy it again"
-    if start.startswith(b"\x80"):
-        return "is damaged, truncated or no PyTorch checkpoint"
-    return "is not a PyTorch file"
 
 
 def _what_else(state_dict: StateDict) -> str:

@@ -16,6 +16,8 @@ from .ranges import ActivationRange, TrainedRanges
 
 _WEIGHT = ".weight_fake_quant."
 _ACTIVATION = ".activation_post_process."
+_LOWEST, _HIGHEST = -128, 127
+"""Of int8."""
 
 
 def is_observer_key(key: str) -> bool:
@@ -59,14 +61,9 @@ def put_on_trained_grid(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         module = key.removesuffix(".weight")
         if module != key and _was_fake_quantized(state_dict, module):
             scale = _weight_scale(state_dict, module)
-            zero_point = state_dict.get(module + _WEIGHT + "zero_point", torch.zeros(1))
+            zero_point = _zero_point(state_dict, module, len(scale))
             result[key] = torch.fake_quantize_per_channel_affine(
-                state_dict[key].float(),
-                scale,
-                zero_point.to(torch.int32).expand_as(scale).contiguous(),
-                0,
-                -128,
-                127,
+                state_dict[key].float(), scale, zero_point, 0, _LOWEST, _HIGHEST
             )
     return result
 
@@ -96,6 +93,21 @@ def _weight_scale(state_dict: Mapping[str, Tensor], module: str) -> Tensor:
     if not bool(torch.isfinite(scale).all()) or bool((scale <= 0).any()):
         raise CheckpointError(f"{key} holds a scale that is not a positive number: the checkpoint is damaged")
     return scale.reshape(-1).expand(channels).contiguous()
+
+
+def _zero_point(state_dict: Mapping[str, Tensor], module: str, channels: int) -> Tensor:
+    """Return the zero point of every output channel, shape (C), int32; zeros where the file has none."""
+    key = module + _WEIGHT + "zero_point"
+    zero_point = state_dict.get(key)
+    if zero_point is None:
+        return torch.zeros(channels, dtype=torch.int32)
+    if zero_point.numel() not in (1, channels):
+        raise CheckpointError(
+            f"{key} has {zero_point.numel()} values: expected one for each of the {channels} output channels"
+        )
+    if not bool(((zero_point >= _LOWEST) & (zero_point <= _HIGHEST)).all()):
+        raise CheckpointError(f"{key} holds a value that no int8 is: the checkpoint is damaged")
+    return zero_point.to(torch.int32).reshape(-1).expand(channels).contiguous()
 
 
 def _observed(low: Tensor, high: Tensor | None) -> ActivationRange | None:

@@ -11,10 +11,9 @@ from typing import Any, TypeAlias
 import safetensors.torch
 from spandrel import ImageModelDescriptor
 
-from ..errors import ArgumentError, CheckpointError, check_choice
-from ..files import sha256
+from ..errors import ArgumentError, check_choice
 from .checkpoint import WEIGHTS, Checkpoint, Weights, read_checkpoint
-from .io import named, read_state_dict
+from .io import named, read_checkpoint_file
 from .network import AetherNet
 
 
@@ -52,8 +51,9 @@ def as_source(given: NetworkInput, *, weights: Weights = "grid", name: str | Non
     if isinstance(given, str | Path):
         path = Path(given)
         with named(path):
-            checkpoint = read_checkpoint(read_state_dict(path), weights=weights)
-        return NetworkSource(checkpoint, path.name, _sha256(path), path)
+            file = read_checkpoint_file(path)
+            checkpoint = read_checkpoint(file.state_dict, weights=weights)
+        return NetworkSource(checkpoint, path.name, file.sha256, path)
     model: object = given.model if isinstance(given, ImageModelDescriptor) else given
     if not isinstance(model, AetherNet):
         raise ArgumentError(f"{type(model).__name__} is not AetherNet: give a network or a checkpoint")
@@ -70,10 +70,3 @@ def _in_memory(network: AetherNet, weights: Weights, name: str | None) -> Networ
         checkpoint = replace(checkpoint, info=replace(checkpoint.info, hyperparameters=told))
     stem = name or f"{checkpoint.info.variant}_{network.scale}x"
     return NetworkSource(checkpoint, f"{stem}.safetensors", hashlib.sha256(content).hexdigest(), None)
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return sha256(path)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
