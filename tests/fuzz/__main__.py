@@ -10,13 +10,10 @@ import time
 from pathlib import Path
 
 from ..artifacts import Artifacts
-from .campaign import Answer, Row, Server, run, table
+from .campaign import COLUMNS, COUNT, Answer, Row, Server, items, items_of, run, table
 from .formats import FORMATS
 from .seeds import read_seeds, write_seeds
 from .trial import Item, made
-
-COUNT = 20_000
-_SHARES = {"checkpoints": 0.45, "onnx": 0.3, "engines": 0.1, "images": 0.15}
 
 
 def main() -> int:
@@ -27,9 +24,8 @@ def main() -> int:
         (folder / "artifacts").mkdir()
         write_seeds(folder / "seeds", Artifacts(folder / "artifacts"))
         servers = [Server(folder / "seeds", folder / f"work{job}") for job in range(arguments.jobs)]
-        items = _items(arguments)
-        progress = _Progress(len(items))
-        rows = run(servers, items, progress.told)
+        chosen = _chosen(arguments)
+        rows = run(servers, chosen, _Progress(len(chosen)).told)
         for server in servers:
             server.close()
         failures = [answer for row in rows.values() for answer in row.failures]
@@ -41,9 +37,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument(
-        "--count", type=int, default=COUNT, help=f"of all formats together (default: {COUNT})"
-    )
+    parser.add_argument("--count", type=int, default=COUNT, help=f"files that are tried (default: {COUNT})")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--format", choices=tuple(FORMATS), help="one format only")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one file only, with --format")
@@ -58,17 +52,12 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _items(arguments: argparse.Namespace) -> list[Item]:
+def _chosen(arguments: argparse.Namespace) -> list[Item]:
     if arguments.only is not None:
         return [[arguments.format, arguments.seed, arguments.only]]
     if arguments.format is not None:
-        return [[arguments.format, arguments.seed, number] for number in range(arguments.count)]
+        return items_of(arguments.format, arguments.count, arguments.seed)
     return items(arguments.count, arguments.seed)
-
-
-def items(count: int, seed: int) -> list[Item]:
-    """Return so many items of all formats, each format's share of them."""
-    return [[name, seed, number] for name, share in _SHARES.items() for number in range(round(count * share))]
 
 
 class _Progress:
@@ -94,18 +83,17 @@ def _keep(failures: list[Answer], seeds: Path, folder: Path) -> None:
 
 def _print(rows: dict[str, Row], failures: list[Answer], *, as_json: bool) -> None:
     if as_json:
-        document = {
-            name: {"tried": row.tried, "results": row.results, **row.counts} for name, row in rows.items()
+        formats = {
+            name: {"mutations": row.tried, "results": row.results}
+            | {column: row.counts[column] for column in COLUMNS}
+            for name, row in rows.items()
         }
-        broken = [vars(answer) for answer in failures]
-        print(json.dumps({"formats": document, "failures": broken}, indent=2))  # noqa: T201
-        return
-    print(table(rows))  # noqa: T201
-    if failures:
-        print()  # noqa: T201
-    for answer in failures:
-        for line in answer.lines():
-            print(line)  # noqa: T201
+        broken = [{"command": answer.command, **vars(answer)} for answer in failures]
+        text = json.dumps({"formats": formats, "failures": broken}, indent=2)
+    else:
+        lines = [line for answer in failures for line in answer.lines()]
+        text = "\n".join([table(rows), *([""] if lines else []), *lines])
+    print(text)  # noqa: T201
 
 
 if __name__ == "__main__":

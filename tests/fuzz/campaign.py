@@ -10,6 +10,8 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from .trial import Item
 ROOT = Path(__file__).parents[2]
 BATCH = 50
 """Items that one child tries, one after the other."""
+COUNT = 20_000
+"""Files of all formats together that are tried by default."""
+_SHARES = {"checkpoints": 0.45, "onnx": 0.3, "engines": 0.1, "images": 0.15}
 COLUMNS = {
     "unnamed": "outcomes that no docstring names",
     "hang": "hangs over 10 s",
@@ -44,14 +49,22 @@ class Answer:
         """The columns that count it."""
         return {fault for outcome in self.outcomes for fault in outcome["faults"]}
 
+    @property
+    def command(self) -> str:
+        """What tries it again."""
+        name, seed, number = self.item
+        if name == "breaker":
+            return f"pytest tests/fuzz/test_breakers.py -k '{seed}: {number}'"
+        return f"python -m {__package__} --format {name} --seed {seed} --only {number}"
+
     def lines(self) -> Iterator[str]:
-        """Yield what went wrong: format, seed, number, target, first line and place."""
-        where = " ".join(map(str, self.item))
+        """Yield what went wrong: the command that tries it again, the target, what it said, and where."""
         for outcome in self.outcomes:
             if outcome["faults"]:
                 faults = ", ".join(outcome["faults"])
                 first = ascii(outcome["said"].strip().partition("\n")[0][:300])[1:-1]
-                yield f"{where} ({self.story}) {outcome['target']}: {faults}: {outcome['error']} {first} [{outcome['place']}]"  # noqa: E501
+                what = f"{outcome['target']}: {faults}: {outcome['error']} {first} [{outcome['place']}]"
+                yield f"{self.command} ({self.story}) {what}"
 
 
 class Server:
@@ -104,37 +117,46 @@ class Row:
             self.failures.append(answer)
 
 
-def run(
+def items(count: int, seed: int) -> list[Item]:
+    """Return so many items of all formats, each format's share of them."""
+    return [item for name, share in _SHARES.items() for item in items_of(name, round(count * share), seed)]
+
+
+def items_of(format_name: str, count: int, seed: int) -> list[Item]:
+    """Return the first items of one format."""
+    return [[format_name, seed, number] for number in range(count)]
+
+
+def run_all(
     servers: Sequence[Server], items: Sequence[Item], told: Callable[[Answer], None] = lambda _: None
-) -> dict[str, Row]:
-    """Try items by all servers side by side, and return the rows by format."""
-    rows = {str(item[0]): Row() for item in items}
+) -> list[Answer]:
+    """Try items by all servers side by side, and return the answers in no order."""
+    answers: list[Answer] = []
     pending: queue.SimpleQueue[Sequence[Item]] = queue.SimpleQueue()
     for start in range(0, len(items), BATCH):
         pending.put(items[start : start + BATCH])
-    lock, errors = threading.Lock(), list[BaseException]()
+    lock = threading.Lock()
 
     def work(server: Server) -> None:
-        try:
-            while not errors:
+        with suppress(queue.Empty):
+            while True:
                 for answer in server.try_all(pending.get_nowait()):
                     with lock:
-                        rows[str(answer.item[0])].add(answer)
+                        answers.append(answer)
                         told(answer)
-        except queue.Empty:
-            pass
-        except BaseException as error:
-            errors.append(error)
 
-    threads = [threading.Thread(target=work, args=(server,)) for server in servers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    for row in rows.values():
-        row.failures.sort(key=lambda answer: [str(part).zfill(9) for part in answer.item])
+    with ThreadPoolExecutor(len(servers)) as pool:
+        list(pool.map(work, servers))
+    return answers
+
+
+def run(
+    servers: Sequence[Server], items: Sequence[Item], told: Callable[[Answer], None] = lambda _: None
+) -> dict[str, Row]:
+    """Try items as `run_all` does, and return the rows by format."""
+    rows = {str(item[0]): Row() for item in items}
+    for answer in sorted(run_all(servers, items, told), key=lambda answer: [*answer.item]):
+        rows[str(answer.item[0])].add(answer)
     return rows
 
 

@@ -1,9 +1,9 @@
-"""Seeds and a server, made once a session."""
+"""Seeds and servers, made once a session."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,10 +23,11 @@ def seeds(artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory) -> See
 
 
 @pytest.fixture(scope="session")
-def server(seeds: Seeds, tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
-    """A process that tries files in children with limits."""
+def servers(seeds: Seeds, tmp_path_factory: pytest.TempPathFactory) -> Generator[Sequence[Server]]:
+    """Two processes that try files in children with limits."""
     if sys.platform != "linux":
         pytest.skip("needs fork, limits of memory and /proc, which only Linux has")
-    server = Server(seeds.folder, Path(tmp_path_factory.mktemp("tried")))
-    yield server
-    server.close()
+    servers = [Server(seeds.folder, Path(tmp_path_factory.mktemp("tried"))) for _ in range(2)]
+    yield servers
+    for server in servers:
+        server.close()

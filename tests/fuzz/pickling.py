@@ -77,7 +77,9 @@ def code(value: object) -> bytes:
         return {None: b"N", True: b"\x88", False: b"\x89"}[value]
     if isinstance(value, int):
         number = pickle.encode_long(value)
-        return b"\x8b" + struct.pack("<i", len(number)) + number
+        if len(number) > 255:
+            return b"\x8b" + struct.pack("<i", len(number)) + number
+        return b"\x8a" + bytes([len(number)]) + number
     if isinstance(value, float):
         return b"G" + struct.pack(">d", value)
     if isinstance(value, str):

@@ -135,7 +135,7 @@ def _try_here(items: Sequence[Item], seeds: Any, folder: Path, told: int) -> Non
             outcome = trial.run(seeds.folder)
             seconds = max(seconds, time.monotonic() - since)
             grown = _status("VmHWM") - before
-            if grown > BYTES and "memory" not in outcome.faults:
+            if grown > BYTES and outcome.result != "foreign" and "memory" not in outcome.faults:
                 outcome.faults.append("memory")
                 outcome.said = f"{grown / 1e9:.1f} GB: {outcome.said}"
             outcomes.append(asdict(outcome))

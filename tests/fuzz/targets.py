@@ -48,7 +48,11 @@ def _command(*words: str) -> Callable[[Path, Path, Path], int]:
         from spandrel_aethernet.cli import main
 
         paths = {"FILE": path, "PHOTO": seeds / PHOTO, "MODEL": seeds / MODEL, "IMAGE": out / "larger.png"}
-        paths |= {"FUSED": out / "fused.safetensors", "HALF": out / "fused.pth"}
+        paths |= {
+            "ONNX": out / "exported.onnx",
+            "FUSED": out / "fused.safetensors",
+            "HALF": out / "fused.pth",
+        }
         return main([str(paths.get(word, word)) for word in words])
 
     return run
@@ -81,6 +85,7 @@ COMMANDS: Mapping[str, Callable[[Path, Path, Path], int]] = {
     "info --json": _command("info", "FILE", "--json"),
     "fuse": _command("fuse", "FILE", "-o", "FUSED"),
     "fuse --dtype float16": _command("fuse", "FILE", "-o", "HALF", "--dtype", "float16"),
+    "export fp16": _command("export", "FILE", "-o", "ONNX", "--precision", "fp16", "--static", "32x32"),
     "lint": _command("lint", "FILE"),
     "lint --json": _command("lint", "FILE", "--json"),
     "upscale -m": _command("upscale", "PHOTO", "-o", "IMAGE", "-m", "FILE", "--device", "auto"),
@@ -88,20 +93,27 @@ COMMANDS: Mapping[str, Callable[[Path, Path, Path], int]] = {
 }
 CALLS: Mapping[str, Callable[[Path, Path, Path], object]] = {
     "load_model": _call("model.io", "load_model"),
+    "read_state_dict": _call("model.io", "read_state_dict"),
     "open_source": _call("engines.source", "open_source"),
     "read_picture": _call("images.files", "read_picture"),
     "load_engine": _load_engine,
     "spandrel": _spandrel,
 }
 FOREIGN = ("spandrel",)
-"""Targets that refuse in their own words."""
+"""Targets that refuse in their own words, and take what memory they like before they do."""
 NEEDED = (
     *("torch", "spandrel", "onnx", "onnx.checker", "onnx.inliner", "onnx.shape_inference", "onnxruntime"),
     *("pyvips", "PIL.Image", "tensorrt_rtx", "safetensors.torch", "rich.progress", "torch.nn.modules"),
-    *(f"{PACKAGE}.cli.{name}" for name in ("info", "fuse", "lint", "upscale")),
+    *(f"{PACKAGE}.cli.{name}" for name in ("info", "fuse", "export", "lint", "upscale")),
     *(
         f"{PACKAGE}.{name}"
-        for name in ("inference.onnx", "engines.source", "lint.linter", "evaluation.compare")
+        for name in (
+            "inference.onnx",
+            "onnx_export.export",
+            "engines.source",
+            "lint.linter",
+            "evaluation.compare",
+        )
     ),
 )
 """What is imported before any file is tried, so that its memory and time are no file's."""
@@ -121,7 +133,7 @@ def try_target(target: str, path: Path, out: Path, seeds: Path) -> Outcome:
                 CALLS[target](path, out, seeds)
         except BaseException as error:
             _judge(outcome, error)
-    if shortages:
+    if shortages and outcome.result != "foreign":
         outcome.faults.append("memory")
         outcome.said = outcome.said or shortages[0]
     return outcome
@@ -166,7 +178,9 @@ def judge_files(outcome: Outcome, folder: Path, given: Sequence[str]) -> None:
     """Add what lies in the folder and was not given, but for the output of a command that succeeded."""
     expected = {*given}
     if outcome.result == "success" and outcome.error == "0":
-        expected |= {"out/larger.png", "out/fused.safetensors", "out/fused.pth"}
+        expected |= {
+            f"out/{name}" for name in ("larger.png", "fused.safetensors", "fused.pth", "exported.onnx")
+        }
     left = [
         str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
     ]

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import checkpoints, models, others
+from . import archives, checkpoints, models, others, pickles
 from .breaker import Breaker
 
-BREAKERS: Mapping[str, Breaker] = {**checkpoints.BREAKERS, **models.BREAKERS, **others.BREAKERS}
+BREAKERS: Mapping[str, Breaker] = {
+    **archives.BREAKERS,
+    **pickles.BREAKERS,
+    **checkpoints.BREAKERS,
+    **models.BREAKERS,
+    **others.BREAKERS,
+}

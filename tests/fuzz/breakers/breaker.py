@@ -7,21 +7,36 @@ from dataclasses import dataclass
 
 from ..files import File, Seeds
 
+Make = Callable[[Seeds], File]
+
 
 @dataclass(frozen=True)
 class Breaker:
     """A file, and the outcome of each target that it must have."""
 
-    make: Callable[[Seeds], File]
+    used_to: str
+    """What came of it before: it used to ..."""
+    make: Make
     expected: Mapping[str, str]
-    """By target: the error's class, of a command the exit code, empty where either will do."""
+    """By target: the error's class, of a command the exit code, empty where any of our own will do."""
 
 
-def checkpoint(make: Callable[[Seeds], File]) -> Breaker:
+def checkpoint(used_to: str, make: Make) -> Breaker:
     """Return a breaker that every reader of checkpoints refuses; spandrel's own may read it in its way."""
-    return Breaker(make, {"info": "1", "load_model": "CheckpointError", "spandrel": ""})
+    return Breaker(used_to, make, {"info": "1", "load_model": "CheckpointError", "spandrel": ""})
 
 
-def fixed(file: File) -> Callable[[Seeds], File]:
+def program(used_to: str, make: Make) -> Breaker:
+    """Return a breaker that nothing may open, spandrel's own loader neither."""
+    refused = dict.fromkeys(("load_model", "read_state_dict", "spandrel"), "CheckpointError")
+    return Breaker(used_to, make, {"info": "1", "fuse": "1", **refused})
+
+
+def fixed(file: File) -> Make:
     """Return what makes a file that no seed is needed for."""
     return lambda _: file
+
+
+def pipe(suffix: str) -> Make:
+    """Return what makes a pipe that nobody writes to."""
+    return fixed(File(f"pipe{suffix}", b"", pipe=True))

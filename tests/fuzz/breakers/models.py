@@ -9,14 +9,14 @@ from dataclasses import replace
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from ..files import CONTROLS, File, Seeds
-from .breaker import Breaker, fixed
+from .breaker import Breaker, Make, fixed, pipe
 
 _LINT = {"lint": "1", "lint --json": "1", "open_source": "OnnxError"}
 _ALL = {**_LINT, "upscale -m": "1"}
 _KEY = "spandrel_aethernet"
 
 
-def _model(change: Callable[[ModelProto], object], name: str = "fp32.onnx") -> Callable[[Seeds], File]:
+def _model(change: Callable[[ModelProto], object], name: str = "fp32.onnx") -> Make:
     def make(seeds: Seeds) -> File:
         file = next(one for one in seeds.onnx if one.name == name)
         model = ModelProto.FromString(file.content)
@@ -77,7 +77,7 @@ def _transposed(*perm: int) -> Callable[[ModelProto], None]:
     return change
 
 
-def _external(**entries: str) -> Callable[[Seeds], File]:
+def _external(**entries: str) -> Make:
     def change(model: ModelProto) -> None:
         for tensor in model.graph.initializer:
             known = {entry.key: entry.value for entry in tensor.external_data} | entries
@@ -92,7 +92,7 @@ def _linked(seeds: Seeds) -> File:
     return replace(_external(location="link.bin")(seeds), links={"link.bin": "/etc/hostname"})
 
 
-def _metadata(text: str) -> Callable[[Seeds], File]:
+def _metadata(text: str) -> Make:
     def change(model: ModelProto) -> None:
         del model.metadata_props[:]
         model.metadata_props.add(key=_KEY, value=text)
@@ -100,12 +100,31 @@ def _metadata(text: str) -> Callable[[Seeds], File]:
     return _model(change)
 
 
-def _described(**values: object) -> Callable[[Seeds], File]:
+def _described(**values: object) -> Make:
     def change(model: ModelProto) -> None:
         document = json.loads(model.metadata_props[0].value)
         model.metadata_props[0].value = json.dumps({**document, **values})
 
     return _model(change, "metadata.onnx")
+
+
+def _named(name: str) -> Make:
+    """Return what makes a model of that file name, and no model."""
+    return fixed(File(name, b"no model"))
+
+
+def _long(model: ModelProto) -> None:
+    for node in model.graph.node:
+        node.name, node.op_type = "a" * 100_000, "b" * 100_000
+
+
+def _inputs(name: str) -> Make:
+    """Return what makes a model whose input and output have other names."""
+
+    def change(model: ModelProto) -> None:
+        model.graph.input[0].name, model.graph.output[0].name = name, f"{name}2"
+
+    return _model(change)
 
 
 def _renamed(model: ModelProto) -> None:
@@ -132,39 +151,53 @@ def _axis(model: ModelProto) -> None:
 
 
 BREAKERS: Mapping[str, Breaker] = {
-    "pipe .onnx": Breaker(fixed(File("pipe.onnx", b"", pipe=True)), _ALL),
-    "input of 384 GiB": Breaker(_model(_shapes(1, 3, 2**17, 2**18)), {"upscale -m": "1", "open_source": ""}),
+    "pipe .onnx": Breaker("?", pipe(".onnx"), _ALL),
+    "input of 384 GiB": Breaker(
+        "?", _model(_shapes(1, 3, 2**17, 2**18)), {"upscale -m": "1", "open_source": ""}
+    ),
     "input of 2**62 pixels": Breaker(
-        _model(_shapes(1, 3, 2**31, 2**31)), {"upscale -m": "1", "open_source": ""}
+        "?", _model(_shapes(1, 3, 2**31, 2**31)), {"upscale -m": "1", "open_source": ""}
     ),
-    "weight of 384 GiB": Breaker(_model(_stored_as(3, 2**17, 2**18)), _ALL),
-    "weight of 2**186 numbers": Breaker(_model(_stored_as(2**62, 2**62, 2**62)), _ALL),
+    "weight of 384 GiB": Breaker("?", _model(_stored_as(3, 2**17, 2**18)), _ALL),
+    "weight of 2**186 numbers": Breaker("?", _model(_stored_as(2**62, 2**62, 2**62)), _ALL),
     "tensor of 384 GiB on the way": Breaker(
-        _model(_filled), {"lint": "", "open_source": "", "upscale -m": "1"}
+        "?", _model(_filled), {"lint": "", "open_source": "", "upscale -m": "1"}
     ),
-    "function that calls itself": Breaker(_model(_function([_call(0)])), _ALL),
-    "functions in a circle": Breaker(_model(_function([_call(1)], [_call(0)])), _ALL),
+    "function that calls itself": Breaker("?", _model(_function([_call(0)])), _ALL),
+    "functions in a circle": Breaker("?", _model(_function([_call(1)], [_call(0)])), _ALL),
     "transposed by too many axes": Breaker(
-        _model(_transposed(5, 4, 3, 2, 1, 0)), {**_ALL, "open_source": ""}
+        "?", _model(_transposed(5, 4, 3, 2, 1, 0)), {**_ALL, "open_source": ""}
     ),
-    "transposed by huge axes": Breaker(_model(_transposed(2**62, 0, 1, 2)), {**_ALL, "open_source": ""}),
-    "weight of no axes": Breaker(_model(_rank, "int8.onnx"), {**_ALL, "open_source": ""}),
-    "axis that is a text": Breaker(_model(_axis, "int8.onnx"), {**_ALL, "open_source": ""}),
-    "data at a name with NUL": Breaker(_external(location="a\0b"), _ALL),
-    "data at a name of 100,000 characters": Breaker(_external(location="a" * 100_000), _ALL),
-    "data in another folder": Breaker(_external(location="../current/secret"), _ALL),
-    "data at an absolute place": Breaker(_external(location="/etc/hostname"), _ALL),
-    "data behind a link": Breaker(_linked, _ALL),
-    "data at a place of thousands of digits": Breaker(_external(offset="9" * 5000), _ALL),
-    "data at a place over 64 bits": Breaker(_external(offset=str(2**80)), _ALL),
-    "data of 4 exabytes": Breaker(_external(length=str(2**62)), _ALL),
-    "data of a length over 64 bits": Breaker(_external(length=str(2**80)), _ALL),
-    "data at a name with terminal codes": Breaker(_external(location=CONTROLS.replace("\x00", "")), _ALL),
-    "deep metadata": Breaker(_metadata("[" * 200_000), {"open_source": "", "lint": ""}),
-    "metadata of thousands of digits": Breaker(_metadata("9" * 100_000), {"open_source": "", "lint": ""}),
-    "metadata with a huge scale": Breaker(_described(scale=10**4000), {"open_source": "", "upscale -m": ""}),
+    "transposed by huge axes": Breaker("?", _model(_transposed(2**62, 0, 1, 2)), {**_ALL, "open_source": ""}),
+    "weight of no axes": Breaker("?", _model(_rank, "int8.onnx"), {**_ALL, "open_source": ""}),
+    "axis that is a text": Breaker("?", _model(_axis, "int8.onnx"), {**_ALL, "open_source": ""}),
+    "data at a name with NUL": Breaker("?", _external(location="a\0b"), _ALL),
+    "data at a name of 100,000 characters": Breaker("?", _external(location="a" * 100_000), _ALL),
+    "data in another folder": Breaker("?", _external(location="../current/secret"), _ALL),
+    "data at an absolute place": Breaker("?", _external(location="/etc/hostname"), _ALL),
+    "data behind a link": Breaker("?", _linked, _ALL),
+    "data at a place of thousands of digits": Breaker("?", _external(offset="9" * 5000), _ALL),
+    "data at a place over 64 bits": Breaker("?", _external(offset=str(2**80)), _ALL),
+    "data of 4 exabytes": Breaker("?", _external(length=str(2**62)), _ALL),
+    "data of a length over 64 bits": Breaker("?", _external(length=str(2**80)), _ALL),
+    "data at a name with terminal codes": Breaker(
+        "?", _external(location=CONTROLS.replace("\x00", "")), _ALL
+    ),
+    "deep metadata": Breaker("?", _metadata("[" * 200_000), {"open_source": "", "lint": ""}),
+    "metadata of thousands of digits": Breaker(
+        "?", _metadata("9" * 100_000), {"open_source": "", "lint": ""}
+    ),
+    "metadata with a huge scale": Breaker(
+        "?", _described(scale=10**4000), {"open_source": "", "upscale -m": ""}
+    ),
     "metadata with a huge profile": Breaker(
-        _described(profile=dict.fromkeys(("batch", "height", "width"), "9" * 6000)), {"open_source": ""}
+        "?", _described(profile=dict.fromkeys(("batch", "height", "width"), "9" * 6000)), {"open_source": ""}
     ),
-    "nodes with terminal codes": Breaker(_model(_renamed), {**_ALL, "open_source": ""}),
+    "nodes with long names": Breaker("?", _model(_long), {**_ALL, "open_source": ""}),
+    "inputs with long names": Breaker("?", _inputs("a" * 100_000), {**_ALL, "open_source": ""}),
+    "inputs with terminal codes": Breaker(
+        "?", _inputs(CONTROLS.replace("\x00", "")), {**_ALL, "open_source": ""}
+    ),
+    "ONNX file name with terminal codes": Breaker("?", _named(f"m{CONTROLS}.onnx"), _ALL),
+    "nodes with terminal codes": Breaker("?", _model(_renamed), {**_ALL, "open_source": ""}),
 }

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from ..files import CONTROLS, File, Seeds
 from ..mutators.pictures import chunks_of, exif_block, large_png, png
-from .breaker import Breaker, fixed
+from .breaker import Breaker, Make, fixed, pipe
 
 _ENGINE = {"info": "1", "load_engine": "EngineError"}
 _IMAGE = {"upscale": "1", "read_picture": "ImageError"}
 _SAYS = {"info": "", "info --json": "", "load_engine": ""}
 
 
-def _sidecar(change: Callable[[str], str]) -> Callable[[Seeds], File]:
+def _sidecar(change: Callable[[str], str]) -> Make:
     """Return what makes an engine whose description is another text."""
 
     def make(seeds: Seeds) -> File:
@@ -27,11 +27,11 @@ def _sidecar(change: Callable[[str], str]) -> Callable[[Seeds], File]:
     return make
 
 
-def _with(**values: object) -> Callable[[Seeds], File]:
+def _with(**values: object) -> Make:
     return _sidecar(lambda text: json.dumps({**json.loads(text), **values}))
 
 
-def _announcing(width: int, height: int) -> Callable[[Seeds], File]:
+def _announcing(width: int, height: int) -> Make:
     def make(seeds: Seeds) -> File:
         file = next(one for one in seeds.images if one.name == "rgb.png")
         (_, header), *rest = chunks_of(file.content)
@@ -48,33 +48,41 @@ def _exif(seeds: Seeds) -> File:
 
 
 BREAKERS: Mapping[str, Breaker] = {
-    "pipe .engine": Breaker(fixed(File("pipe.engine", b"", pipe=True)), _ENGINE),
-    "deep description": Breaker(_sidecar(lambda _: "[" * 200_000), _ENGINE),
-    "deep dictionary as description": Breaker(_sidecar(lambda _: '{"a":' * 200_000), _ENGINE),
+    "pipe .engine": Breaker("?", pipe(".engine"), _ENGINE),
+    "deep description": Breaker("?", _sidecar(lambda _: "[" * 200_000), _ENGINE),
+    "deep dictionary as description": Breaker("?", _sidecar(lambda _: '{"a":' * 200_000), _ENGINE),
     "description with a number of thousands of digits": Breaker(
-        _sidecar(lambda text: text.replace('"scale": 2', f'"scale": {"9" * 5000}')), _ENGINE
+        "?", _sidecar(lambda text: text.replace('"scale": 2', f'"scale": {"9" * 5000}')), _ENGINE
     ),
-    "description with a scale that is too large": Breaker(_with(scale=10**4000), _ENGINE),
-    "description built in a number that no float is": Breaker(_with(build_seconds=10**400), _ENGINE),
-    "description built in a text": Breaker(_with(build_seconds="soon"), _ENGINE),
+    "description with a scale that is too large": Breaker("?", _with(scale=10**4000), _ENGINE),
+    "description built in a number that no float is": Breaker("?", _with(build_seconds=10**400), _ENGINE),
+    "description built in a text": Breaker("?", _with(build_seconds="soon"), _ENGINE),
     "description of a huge profile": Breaker(
-        _with(profile={"batch": "9" * 5000, "height": "1:2:3", "width": "1:2:3"}), _ENGINE
+        "?", _with(profile={"batch": "9" * 5000, "height": "1:2:3", "width": "1:2:3"}), _ENGINE
     ),
     "description with surrogates": Breaker(
-        _sidecar(lambda text: text.replace("small.onnx", "\\ud800.onnx")), _SAYS
+        "?", _sidecar(lambda text: text.replace("small.onnx", "\\ud800.onnx")), _SAYS
     ),
     "description with terminal codes": Breaker(
-        _with(source=CONTROLS, input_name=CONTROLS, version=CONTROLS, fell_back=[CONTROLS]), _SAYS
+        "?", _with(source=CONTROLS, input_name=CONTROLS, version=CONTROLS, fell_back=[CONTROLS]), _SAYS
     ),
-    "description with a list for a precision": Breaker(_with(precision=["fp16"]), _ENGINE),
-    "description with a list for a runtime": Breaker(_with(flavour=["tensorrt"]), _ENGINE),
-    "description with names for counts": Breaker(_with(operators={CONTROLS: 10**30}), _SAYS),
-    "pipe .png": Breaker(fixed(File("pipe.png", b"", pipe=True)), _IMAGE),
-    "pipe .tif": Breaker(fixed(File("pipe.tif", b"", pipe=True)), _IMAGE),
-    "image of 10 billion pixels": Breaker(lambda _: File("large.png", large_png(100_000, 1)), _IMAGE),
-    "image of 2.5 billion bytes": Breaker(lambda _: File("large.png", large_png(50_000, 8)), _IMAGE),
-    "image that announces 2**62 pixels": Breaker(_announcing(2**31 - 1, 2**31 - 1), _IMAGE),
-    "image that announces 4 billion pixels": Breaker(_announcing(65_535, 65_535), _IMAGE),
-    "image with terminal codes in its EXIF": Breaker(_exif, {"upscale": "0", "read_picture": ""}),
-    "image file name with terminal codes": Breaker(fixed(File(f"photo{CONTROLS}.png", b"no image")), _IMAGE),
+    "description with long texts": Breaker(
+        "?", _with(source="a" * 100_000, version="b" * 100_000, flavour="c" * 100_000), _SAYS
+    ),
+    "engine file name with terminal codes": Breaker(
+        "?", fixed(File(f"m{CONTROLS}.engine", b"no engine")), _ENGINE
+    ),
+    "description with a list for a precision": Breaker("?", _with(precision=["fp16"]), _ENGINE),
+    "description with a list for a runtime": Breaker("?", _with(flavour=["tensorrt"]), _ENGINE),
+    "description with names for counts": Breaker("?", _with(operators={CONTROLS: 10**30}), _SAYS),
+    "pipe .png": Breaker("?", pipe(".png"), _IMAGE),
+    "pipe .tif": Breaker("?", pipe(".tif"), _IMAGE),
+    "image of 10 billion pixels": Breaker("?", lambda _: File("large.png", large_png(100_000, 1)), _IMAGE),
+    "image of 2.5 billion bytes": Breaker("?", lambda _: File("large.png", large_png(50_000, 8)), _IMAGE),
+    "image that announces 2**62 pixels": Breaker("?", _announcing(2**31 - 1, 2**31 - 1), _IMAGE),
+    "image that announces 4 billion pixels": Breaker("?", _announcing(65_535, 65_535), _IMAGE),
+    "image with terminal codes in its EXIF": Breaker("?", _exif, {"upscale": "0", "read_picture": ""}),
+    "image file name with terminal codes": Breaker(
+        "?", fixed(File(f"photo{CONTROLS}.png", b"no image")), _IMAGE
+    ),
 }

@@ -1,0 +1,74 @@
+"""Checkpoints whose archive ran code, hung or unpacked without end."""
+
+from __future__ import annotations
+
+import struct
+import tarfile
+from collections.abc import Callable, Mapping
+
+from ..bombs import zip_of_zeros
+from ..files import File, Seeds
+from ..mutators.archives import encrypted, over_several_disks, tarred
+from ..pickling import pickled, unzipped, zipped
+from ..scripts import writing
+from .breaker import Breaker, Make, checkpoint, pipe, program
+
+
+def _script(suffix: str) -> Make:
+    return lambda _: File(f"script{suffix}", writing())
+
+
+def _tar(kind: bytes, suffix: str = ".pth") -> Make:
+    members = [("storages", kind), ("tensors", tarfile.REGTYPE), ("pickle", tarfile.REGTYPE)]
+    return lambda _: File(f"old{suffix}", tarred(members, data=pickled(0)))
+
+
+def _seed(name: str, change: Callable[[bytes], bytes]) -> Make:
+    def make(seeds: Seeds) -> File:
+        return File(name, change((seeds.folder / "checkpoints" / "plain.pth").read_bytes()))
+
+    return make
+
+
+def _bomb(entry: str) -> Make:
+    """Return what makes a zip whose entry of that name is 1.5 GB of zeros."""
+
+    def make(seeds: Seeds) -> File:
+        found = unzipped((seeds.folder / "checkpoints" / "plain.pth").read_bytes())
+        place = next(number for number, (name, _) in enumerate(found) if name.endswith(entry))
+        name, _ = found.pop(place)
+        return File("bomb.pth", zip_of_zeros(name, 15 * 10**8, found))
+
+    return make
+
+
+def _doubled(content: bytes) -> bytes:
+    found = unzipped(content)
+    pickles = [(name, pickled({"other": 1})) for name, _ in found if name.endswith("data.pkl")]
+    return zipped([*pickles, *found])
+
+
+def _sixty_four(content: bytes) -> bytes:
+    end = content.rfind(b"PK\x05\x06")
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, 1, 1)
+    return content[:end] + record + struct.pack("<4sIQI", b"PK\x06\x07", 0, end, 3) + content[end:]
+
+
+BREAKERS: Mapping[str, Breaker] = {
+    "script .pt": program("write a file as soon as it was opened", _script(".pt")),
+    "script .PT": program("write a file as soon as it was opened", _script(".PT")),
+    "script .pth": program("write a file as soon as it was opened", _script(".pth")),
+    "script .ckpt": program("write a file as soon as it was opened", _script(".ckpt")),
+    "pipe .pth": program("hang", pipe(".pth")),
+    "pipe .pt": program("hang", pipe(".pt")),
+    "pipe .safetensors": program("hang", pipe(".safetensors")),
+    "tar with a pipe in it": program("hang", _tar(tarfile.FIFOTYPE)),
+    "tar with a pipe in it .pt": program("hang", _tar(tarfile.FIFOTYPE, ".pt")),
+    "tar with a link in it": program("?", _tar(tarfile.SYMTYPE)),
+    "bomb of a pickle": checkpoint("?", _bomb("data.pkl")),
+    "bomb of a storage": checkpoint("?", _bomb("/data/0")),
+    "zip over several disks": checkpoint("?", _seed("disks.pth", over_several_disks)),
+    "large zip over several disks": checkpoint("?", _seed("disks.pth", _sixty_four)),
+    "encrypted zip": checkpoint("?", _seed("encrypted.pth", encrypted)),
+    "doubled names in a zip": checkpoint("?", _seed("doubled.pth", _doubled)),
+}
