@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from .errors import ArgumentError
+
+_MOST = 2**31 - 1
+"""Of one axis in ONNX Runtime and TensorRT."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,11 @@ class Range:
         """Read `MIN:OPT:MAX`, or one number for all three. Raises `ArgumentError`, which names the axis."""
         try:
             sizes = [int(part) for part in text.split(":")]
-        except ValueError:
+        except (ValueError, AttributeError):  # the latter for what is no text
             sizes = []
         if len(sizes) == 1:
             sizes *= 3
-        if len(sizes) != 3 or not 1 <= sizes[0] <= sizes[1] <= sizes[2]:
+        if len(sizes) != 3 or not 1 <= sizes[0] <= sizes[1] <= sizes[2] <= _MOST:
             raise ArgumentError(
                 f"{axis} {text!r} is no profile: expected MIN:OPT:MAX with 1 <= MIN <= OPT <= MAX, "
                 "such as 32:256:1080"
@@ -61,6 +65,14 @@ class Profile:
     batch: Range = Range(1, 1, 16)
     height: Range = Range(32, 256, 1080)
     width: Range = Range(32, 256, 1920)
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> Profile:
+        """Read what `describe` returns, and pass over more.
+
+        Raises `ArgumentError` for what is no range of sizes, KeyError for an axis that is not there.
+        """
+        return cls(*(Range.parse(document[axis.name], axis.name) for axis in fields(cls)))
 
     def dynamic(self) -> dict[str, Range]:
         """Return name and range of each axis that is not fixed."""

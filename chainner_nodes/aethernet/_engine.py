@@ -10,7 +10,7 @@ import navi
 from api import BaseInput, BaseOutput
 
 from spandrel_aethernet.engines.runtime import TITLES
-from spandrel_aethernet.engines.sidecar import EngineInfo, read_sidecar
+from spandrel_aethernet.engines.sidecar import EngineInfo, check_trusted, read_sidecar
 
 TYPE = "AetherNetEngine"
 TYPE_DEFINITIONS = f"struct {TYPE} {{ scale: int(1..), channels: int(1..), precision: string }}"
@@ -24,11 +24,18 @@ class EngineFile:
     path: Path
     info: EngineInfo | None
     """What lies beside it; None if nothing does."""
+    trusted: bool = False
+    """Whether it may run without that."""
 
     @classmethod
-    def at(cls, path: Path) -> EngineFile:
-        """Read what lies beside an engine. Raises `EngineError` if that describes another one."""
-        return cls(path, read_sidecar(path))
+    def at(cls, path: Path, *, trust: bool) -> EngineFile:
+        """Read what lies beside an engine.
+
+        Raises `EngineError` if that describes another one, or if nothing does and the user does not `trust`.
+        """
+        info = read_sidecar(path)
+        check_trusted(path, info, trust=trust)
+        return cls(path, info, trust)
 
 
 class EngineInput(BaseInput[EngineFile]):

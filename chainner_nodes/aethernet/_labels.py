@@ -23,6 +23,7 @@ _LABELS: Mapping[str, str] = {
     "targets": "GPUs",
     "tile": "Tile Size",
     "timing_cache": "Timing Cache",
+    "trust": "Trust",
     "verbose": "aethernet engine --verbose",
     "verified": "Verify",
     "workspace": "Workspace",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nodes.properties.inputs import FileInput
+from nodes.properties.inputs import BoolInput, FileInput
 from nodes.properties.outputs import DirectoryOutput, FileNameOutput
 
 from spandrel_aethernet.engines import SUFFIXES
@@ -32,7 +32,13 @@ def _file_input() -> FileInput:
         "onto a GPU yet."
     ],
     icon="BsNvidia",
-    inputs=[_file_input()],
+    inputs=[
+        _file_input(),
+        BoolInput("Trust", default=False).with_docs(
+            "Takes an engine that no *.engine.json* lies beside. An engine is a program: turn this on only "
+            "if you know who built it."
+        ),
+    ],
     outputs=[
         EngineOutput().with_docs("The engine, for Upscale Image (AetherNet engine)."),
         DirectoryOutput("Directory", of_input=0),
@@ -40,7 +46,7 @@ def _file_input() -> FileInput:
     ],
     see_also=["aethernet:upscale_image", "aethernet:build_engine"],
 )
-def load_aethernet_engine_node(path: Path) -> tuple[EngineFile, Path, str]:
+def load_aethernet_engine_node(path: Path, trust: bool) -> tuple[EngineFile, Path, str]:
     """Return the engine, its folder and its name."""
     with plain_errors():
-        return EngineFile.at(path), path.parent, path.stem
+        return EngineFile.at(path, trust=trust), path.parent, path.stem

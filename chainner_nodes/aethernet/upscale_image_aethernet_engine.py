@@ -64,15 +64,17 @@ def upscale_image_aethernet_engine_node(
     """Upscale one image."""
     context.add_cleanup(_backend.cache_clear)
     with plain_errors():
-        backend = _backend(engine.path, _state_of(engine.path), get_settings(context).device)
+        backend = _backend(
+            engine.path, _state_of(engine.path), get_settings(context).device, trust=engine.trusted
+        )
         output = upscale(to_pixels(image), backend, tile=tile_size or None, progress=NodeProgress(context, 1))
         return from_pixels(output)
 
 
 @lru_cache(maxsize=4)
-def _backend(path: Path, state: tuple[int, int] | None, device: str) -> TensorRTBackend:  # noqa: ARG001
+def _backend(path: Path, state: tuple[int, int] | None, device: str, *, trust: bool) -> TensorRTBackend:  # noqa: ARG001
     """Load an engine once for all the images of a run, again if its file is another one by then."""
-    return TensorRTBackend(path, device=device)
+    return TensorRTBackend(path, device=device, trust=trust)
 
 
 def _state_of(path: Path) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from ..inference.pytorch import choose_device
 from ..model.checkpoint import read_checkpoint
 from ..model.io import named, read_state_dict
 from .console import print_json, print_table
-from .options import add_json, count, path
+from .options import add_json, add_trust, count, path
 from .progress import bars
 
 EXAMPLES = (
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="cpu", help="for checkpoints: cpu (default), cuda, mps; for engines: the GPU"
     )
+    add_trust(parser)
     add_json(parser)
 
 
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         networks, channels = _forms(arguments.files[0], arguments.device)
     else:
         names = [file.name for file in arguments.files]
-        networks, channels = _models(arguments.files, arguments.device)
+        networks, channels = _models(arguments.files, arguments.device, trust=arguments.trust)
     with bars() as progress:
         timings = time_in_turns(
             networks, channels, arguments.sizes, repeats=arguments.repeats, progress=progress
@@ -80,8 +81,8 @@ def _forms(file: Path, device: str) -> tuple[list[Forward], int]:
     return both_forms(network, choose_device(device)), network.in_chans
 
 
-def _models(files: Sequence[Path], device: str) -> tuple[list[Forward], int]:
-    models = open_each(files, device=device)
+def _models(files: Sequence[Path], device: str, *, trust: bool) -> tuple[list[Forward], int]:
+    models = open_each(files, device=device, trust=trust)
     check_alike(models)
     return [model.backend for model in models], models[0].backend.channels
 

@@ -14,7 +14,7 @@ from ..files import check_target
 from ..images.files import FORMATS, Picture, format_of, write_picture
 from ..inference.open import check_can_run, open_each
 from .console import ERR, print_json, print_table
-from .options import add_force, add_json, count, path
+from .options import add_force, add_json, add_trust, count, path
 from .progress import bars
 
 ABOUT = """
@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="draw the crop where each model differs most from the first, the first from the original",
     )
+    add_trust(parser)
     add_force(parser)
 
 
@@ -65,7 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
         _check_picture(arguments.picture, force=arguments.force)
     check_can_run(arguments.models)
     files = find_pairs(arguments.images)
-    models = open_each(arguments.models, device=arguments.device, provider=arguments.provider)
+    models = open_each(
+        arguments.models, device=arguments.device, provider=arguments.provider, trust=arguments.trust
+    )
     check_alike(models)
     for model in models:
         ERR.print(model.description)

@@ -40,6 +40,15 @@ def add_force(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace files that exist")
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Add `--trust`."""
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="run an engine that no description lies beside: an engine is a program, know who built it",
+    )
+
+
 def path(text: str) -> Path:
     """Turn an argument into a path, `~` expanded where it stands for a home."""
     try:

@@ -13,7 +13,7 @@ from ..inference.open import BACKENDS, check_can_run, open_model
 from ..inference.tiling import DEFAULT_OVERLAP, check_tiles
 from ..inference.upscale import upscale_file
 from .console import ERR
-from .options import add_force, add_output, add_weights, option_words, path
+from .options import add_force, add_output, add_trust, add_weights, option_words, path
 from .progress import bars
 
 EXAMPLES = (
@@ -78,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", choices=tuple(FORMATS), help="of the files in a folder (default: png)")
     add_weights(parser)
+    add_trust(parser)
     add_force(parser)
 
 
@@ -94,6 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         dtype=arguments.dtype,
         weights=arguments.weights,
         provider=arguments.provider,
+        trust=arguments.trust,
     )
     ERR.print(model.description)
     failures = _run_jobs(jobs, model.backend, arguments)

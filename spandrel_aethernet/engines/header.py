@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import EngineError
+from ..gate.files import read_file
 from .runtime import RuntimeName
 
 _MAGIC: dict[bytes, RuntimeName] = {b"ftrt": "tensorrt", b"vtrt": "rtx"}
@@ -26,17 +27,14 @@ class Header:
     version: str
 
 
-def read_header(path: Path) -> Header | None:
+def read_header(path: Path, content: bytes | None = None) -> Header | None:
     """Return what built an engine, or None for a file of an unknown kind or layout.
 
-    Raises `EngineError` if it cannot be read, or is shorter than it says or any engine is.
+    `content` is the engine's bytes where they are read already. Raises `EngineError` if it cannot be read, or
+    is shorter than it says or any engine is.
     """
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(_LAYOUT.size)
-    except OSError as error:
-        raise EngineError(f"{path} cannot be read: {error.strerror or error}") from error
+    start = read_file(path, EngineError, length=_LAYOUT.size) if content is None else content[: _LAYOUT.size]
+    size = path.stat().st_size if content is None else len(content)
     if len(start) < _LAYOUT.size:
         raise EngineError(f"{path} is no engine: it has {size} bytes only, copy or build it again")
     magic, layout, whole, *version = _LAYOUT.unpack(start)

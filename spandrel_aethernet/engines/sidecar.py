@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from ..errors import AetherError, EngineError, Hint
-from ..files import sha256
+from ..errors import EngineError, Hint
+from ..gate.documents import parse_json
+from ..gate.files import read_file
+from ..gate.values import seconds, table, text, texts, whole
 from ..precision import FloatType, Precision
-from ..shapes import Profile, Range
+from ..shapes import Profile
 from .runtime import TITLES, RuntimeName
 
 FORMAT = 1
@@ -69,30 +71,29 @@ def describe(info: EngineInfo) -> dict[str, Any]:
     return {"format": FORMAT, **named, "profile": info.profile.describe(), "precision": str(info.precision)}
 
 
-def read_sidecar(engine: Path) -> EngineInfo | None:
+def read_sidecar(engine: Path, content: bytes | None = None) -> EngineInfo | None:
     """Return what lies beside an engine, or None if nothing does.
 
-    Raises `EngineError` if it is damaged, lacks a key, describes an engine of other bytes, or if the engine
-    cannot be read.
+    `content` is the engine's bytes where they are read already. That they are those of the description tells
+    that both belong together, not who made them: whoever can write one file can write both. Raises
+    `EngineError` if the description is damaged, lacks a key, describes an engine of other bytes, or if the
+    engine cannot be read.
     """
     path = sidecar_path(engine)
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise EngineError(f"{path} cannot be read: {_reason(error)}") from error
+        found = read_file(path, EngineError)
+    except EngineError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
     try:
-        info = _parse(json.loads(text))
+        info = _parse(table(parse_json(found)))
     except KeyError as error:
         raise EngineError(f"{path} is damaged, it has no {error.args[0]!r}", _AGAIN) from error
-    except (ValueError, TypeError, AttributeError, AetherError) as error:
+    except ValueError as error:
         raise EngineError(f"{path} is damaged", _AGAIN) from error
-    try:
-        found = sha256(engine)
-    except OSError as error:
-        raise EngineError(f"{engine} cannot be read: {_reason(error)}") from error
-    if info.engine_sha256 != found:
+    content = read_file(engine, EngineError) if content is None else content
+    if info.engine_sha256 != hashlib.sha256(content).hexdigest():
         raise EngineError(
             f"{engine} is not the engine that {path.name} describes: it was changed or is damaged, "
             "copy both files again or build it again"
@@ -100,34 +101,52 @@ def read_sidecar(engine: Path) -> EngineInfo | None:
     return info
 
 
-def _parse(found: dict[str, Any]) -> EngineInfo:
-    """Build a description from a document, which may hold more; a wrong one raises one of several errors."""
+def check_trusted(engine: Path, info: EngineInfo | None, *, trust: bool) -> None:
+    """Raise `EngineError` for an engine without a description, unless the user vouches for it.
+
+    A description is no proof of where an engine came from (see `read_sidecar`): it keeps bytes that nobody
+    described, such as a download of half a pair, from running unasked.
+    """
+    if info is None and not trust:
+        raise EngineError(
+            f"{engine} is not run: an engine is a program, and no {sidecar_path(engine).name} lies beside "
+            "this one to tell what it is",
+            Hint("copy that file too, or give {trust} if you know who built the engine", trust=True),
+        )
+
+
+def _parse(found: Mapping[str, Any]) -> EngineInfo:
+    """Build a description from a document, which may hold more. Raises KeyError and ValueError."""
     keys = {field.name: _KEYS.get(field.name, field.name) for field in fields(EngineInfo)}
     known: dict[str, Any] = {name: found[key] for name, key in keys.items()}
-    lists = known["targets"], known["fell_back"]
-    ranges = {axis: Range.parse(known["profile"][axis], axis) for axis in Profile().describe()}
-    known |= {"profile": Profile(**ranges), "targets": tuple(lists[0]), "fell_back": tuple(lists[1])}
-    known["precision"] = _precision(known["precision"])
-    info = EngineInfo(**known)
-    texts: list[object] = [info.engine_sha256, info.source, info.source_sha256, info.version]
-    texts += [info.input_name, info.output_name, info.package_version, *info.targets, *info.fell_back]
-    numbers: list[object] = [info.channels, *info.operators.values(), *(info.layers or {}).values()]
-    if not all(isinstance(text, str) for text in texts) or not all(isinstance(one, list) for one in lists):
-        raise TypeError
-    if info.runtime not in TITLES or not math.isfinite(info.build_seconds):
-        raise ValueError
-    if not all(isinstance(number, int) for number in (*numbers, info.scale or 1)):
-        raise TypeError
-    return info
+    for name in ("engine_sha256", "source", "source_sha256", "version", "input_name", "output_name"):
+        text(known[name])
+    if text(known["runtime"]) not in TITLES:
+        raise ValueError("the runtime is not known")
+    return EngineInfo(
+        **{
+            **known,
+            "targets": texts(known["targets"]),
+            "profile": Profile.parse(table(known["profile"])),
+            "precision": _precision(text(known["precision"])),
+            "scale": None if known["scale"] is None else whole(known["scale"], 1),
+            "channels": whole(known["channels"], 1),
+            "operators": _counts(known["operators"]),
+            "layers": None if known["layers"] is None else _counts(known["layers"]),
+            "fell_back": texts(known["fell_back"]),
+            "build_seconds": seconds(known["build_seconds"]),
+            "package_version": text(known["package_version"]),
+        }
+    )
 
 
-def _precision(text: str) -> Precision:
+def _counts(found: object) -> dict[str, int]:
+    return {text(name): whole(count) for name, count in table(found).items()}
+
+
+def _precision(given: str) -> Precision:
     """Read what `str` writes, bfloat16 of other programs' models included."""
-    float_type, _, int8 = text.partition("-")
+    float_type, _, int8 = given.partition("-")
     if float_type not in get_args(FloatType) or int8 not in ("", "int8"):
-        raise ValueError
+        raise ValueError("the precision is not known")
     return Precision(float_type, bool(int8))  # pyright: ignore[reportArgumentType]  (one of the choices)
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -29,11 +29,12 @@ _SUFFIXES: dict[BackendName, tuple[str, ...]] = {
     "onnx": (".onnx",),
     "tensorrt": engines.SUFFIXES,
 }
-_OPTIONS: dict[str, tuple[str, tuple[BackendName, ...]]] = {
+_OPTIONS: dict[str, tuple[str | bool, tuple[BackendName, ...]]] = {
     "device": ("auto", ("pytorch", "tensorrt")),
     "dtype": ("auto", ("pytorch",)),
     "weights": ("grid", ("pytorch",)),
     "provider": ("auto", ("onnx",)),
+    "trust": (False, ("tensorrt",)),
 }
 """The default of each option of `open_model`, and the kinds of files that it is for."""
 
@@ -56,21 +57,23 @@ def open_model(
     dtype: str = "auto",
     weights: Weights = "grid",
     provider: str = "auto",
+    trust: bool = False,
 ) -> OpenModel:
     """Load a checkpoint with PyTorch, an ONNX file with ONNX Runtime, or an engine with TensorRT.
 
     `backend` is one of `BACKENDS`. `device` (see `choose_device`, `choose_gpu`) is for checkpoints and
     engines, `dtype` (see `choose_dtype`) and `weights` are for checkpoints, `provider` (see
-    `open_session`) is for ONNX files. Raises `ArgumentError` for a wrong value, or one for other files, and
+    `open_session`) is for ONNX files, and `trust` for engines, which are programs: it loads one that nothing
+    describes. Raises `ArgumentError` for a wrong value, or one for other files, and
     `CheckpointError`, `OnnxError` or `EngineError` for a file that cannot be loaded.
     """
     check_choice("dtype", dtype, DTYPES)
     check_choice("weights", weights, WEIGHTS)
     kind = backend_for(path, backend)
-    options = {"device": device, "dtype": dtype, "weights": weights, "provider": provider}
+    options = {"device": device, "dtype": dtype, "weights": weights, "provider": provider, "trust": trust}
     _check_options(path, kind, options)
     if kind == "tensorrt":
-        engine = TensorRTBackend(path, device=device)
+        engine = TensorRTBackend(path, device=device, trust=trust)
         return OpenModel(path, engine, f"{path.name}: {engine.description}")
     if kind == "onnx":
         network = OnnxBackend(path, provider=provider)
@@ -83,10 +86,13 @@ def open_model(
     return OpenModel(path, PyTorchBackend(descriptor.model, chosen, precision), description)
 
 
-def open_each(paths: Sequence[Path], *, device: str, provider: str = "auto") -> list[OpenModel]:
-    """Load files of any kinds; `device` is for checkpoints and engines, `provider` for ONNX files.
+def open_each(
+    paths: Sequence[Path], *, device: str, provider: str = "auto", trust: bool = False
+) -> list[OpenModel]:
+    """Load files of any kinds: `device` is for checkpoints and engines, `provider` for ONNX files.
 
-    Engines run on a GPU whatever the device. Raises errors as `check_can_run` and `open_model` do.
+    `trust` is for engines, which run on a GPU whatever the device. Raises errors as `check_can_run` and
+    `open_model` do.
     """
     check_can_run(paths)
     gpu = device if device.startswith("cuda") else "auto"
@@ -94,8 +100,8 @@ def open_each(paths: Sequence[Path], *, device: str, provider: str = "auto") -> 
     models: list[OpenModel] = []
     for path in paths:
         kind = backend_for(path)
-        for_onnx = provider if kind == "onnx" else "auto"
-        models.append(open_model(path, device=devices[kind], provider=for_onnx))
+        for_onnx, trusted = provider if kind == "onnx" else "auto", trust and kind == "tensorrt"
+        models.append(open_model(path, device=devices[kind], provider=for_onnx, trust=trusted))
     return models
 
 
@@ -130,7 +136,7 @@ def backend_for(path: Path, backend: str = "auto") -> BackendName:
     raise CheckpointError(f"{path} is not named like {kinds}: expected {known}")
 
 
-def _check_options(path: Path, kind: BackendName, options: Mapping[str, str]) -> None:
+def _check_options(path: Path, kind: BackendName, options: Mapping[str, str | bool]) -> None:
     """Raise `ArgumentError` for the first option that has a value and is for other files."""
     for option, value in options.items():
         default, kinds = _OPTIONS[option]

@@ -35,6 +35,7 @@ def upscale(
     overlap: int | None = None,
     device: str = "auto",
     dtype: str = "auto",
+    trust: bool = False,
     progress: Progress = SILENT,
 ) -> NDArray[Sample]:
     """Return an image enlarged by a model: H x W x C or H x W, uint8, uint16, or float32 with values 0..1.
@@ -48,8 +49,9 @@ def upscale(
     path of a checkpoint, an ONNX file or an engine, or the `backend` that `open_model` gave: for many images
     give that, since the others are made ready anew each time. `device` (`auto`, `cpu`, `cuda:1`, `mps` …) is
     for all but ONNX files and backends, `dtype` (`float32`, `float16`, `bfloat16`; `auto` is float16 on CUDA,
-    else float32) for networks and checkpoints. `tile` and `overlap` are in input pixels; see `choose_tiles`
-    for None. `progress` begins one step of as many parts as there are tiles.
+    else float32) for networks and checkpoints, `trust` for engines that nothing describes (see `open_model`).
+    `tile` and `overlap` are in input pixels; see `choose_tiles` for None. `progress` begins one step of as
+    many parts as there are tiles.
 
     Raises `ArgumentError` for an image of another shape or dtype or with floats outside 0..1, a model of
     another kind, a device or dtype that is unknown or not for the model, and a tile that leaves nothing
@@ -57,7 +59,7 @@ def upscale(
     not enough or the output not finite; for a path what `open_model` raises.
     """
     _check_image(image)
-    backend = _as_backend(model, device, dtype)
+    backend = _as_backend(model, device, dtype, trust=trust)
     pixels = image[:, :, np.newaxis] if image.ndim == 2 else image
     if pixels.shape[2] > 4 and pixels.shape[2] != backend.channels:
         raise ImageError(f"the image has {pixels.shape[2]} channels: expected 1 to 4")
@@ -112,9 +114,9 @@ def _check_image(image: NDArray[Any]) -> None:
             raise ArgumentError(f"the image holds floats from {least:g} to {most:g}: expected 0 to 1")
 
 
-def _as_backend(model: Model, device: str, dtype: str) -> Backend:
+def _as_backend(model: Model, device: str, dtype: str, *, trust: bool) -> Backend:
     if isinstance(model, str | Path):
-        return open_model(Path(model), device=device, dtype=dtype).backend
+        return open_model(Path(model), device=device, dtype=dtype, trust=trust).backend
     network: object = model.model if isinstance(model, ImageModelDescriptor) else model
     if isinstance(network, AetherNet):
         chosen = choose_device(device)

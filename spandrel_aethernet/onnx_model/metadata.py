@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, OnnxError
-from ..shapes import Profile, Range
+from ..errors import OnnxError
+from ..gate.documents import parse_json
+from ..gate.values import table, text, texts, whole
+from ..precision import Precision
+from ..shapes import Profile
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -63,18 +66,27 @@ def read_metadata(model: ModelProto) -> Metadata | None:
 
     Unknown keys are ignored. Raises `OnnxError` for metadata that are damaged, or lack a key, which is named.
     """
-    text = next((prop.value for prop in model.metadata_props if prop.key == _KEY), None)
-    if text is None:
-        return None
     try:
-        document: dict[str, Any] = dict(json.loads(text))
-        known: dict[str, Any] = {field.name: document[field.name] for field in fields(Metadata)}
-        axes: dict[str, Any] = {
-            field.name: Range.parse(known["profile"][field.name], field.name) for field in fields(Profile)
-        }
+        found = next((prop.value for prop in model.metadata_props if prop.key == _KEY), None)
+        return None if found is None else _parse(table(parse_json(found)))
     except KeyError as error:
         raise OnnxError(f"the metadata {_KEY} lack {error.args[0]}: export the model again") from error
-    except (ArgumentError, AttributeError, TypeError, ValueError) as error:
+    except ValueError as error:  # ArgumentError among them
         raise OnnxError(f"the metadata {_KEY} are damaged: export the model again") from error
-    known["profile"] = Profile(**axes)
+
+
+def _parse(document: Mapping[str, Any]) -> Metadata:
+    """Build metadata of a document, which may hold more. Raises KeyError and ValueError."""
+    known: dict[str, Any] = {field.name: document[field.name] for field in fields(Metadata)}
+    for name in ("package_version", "source", "source_sha256", "variant", "layout"):
+        text(known[name])
+    known["scale"], known["channels"] = (whole(known[name], 1) for name in ("scale", "channels"))
+    known["precision"] = str(Precision.parse(text(known["precision"])))
+    known["preset"] = None if known["preset"] is None else text(known["preset"])
+    known["profile"] = Profile.parse(table(known["profile"]))
+    ranges = table(known["input_ranges"])
+    if not {text(source) for source in ranges.values()} <= {*SOURCE_TEXTS}:
+        raise ValueError("an input's range is of no known source")
+    texts([*ranges])
+    known["float_operators"] = [*texts(known["float_operators"])]
     return Metadata(**known)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +92,29 @@ def test_engine_of_other_bytes_is_refused(engine: Path, info: EngineInfo) -> Non
         read_sidecar(engine)
 
 
+def test_the_bytes_given_are_those_that_are_compared(engine: Path, info: EngineInfo) -> None:
+    sidecar_path(engine).write_text(document(info))
+    content = engine.read_bytes()
+    with pytest.raises(EngineError, match="is not the engine that"):
+        read_sidecar(engine, content + b"more")
+    engine.write_bytes(b"changed meanwhile")
+    assert read_sidecar(engine, content) == info
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_pipe_in_place_of_a_description_or_an_engine_is_refused(engine: Path, info: EngineInfo) -> None:
+    os.mkfifo(sidecar_path(engine))
+    with pytest.raises(EngineError, match=r"small\.engine\.json is no regular file"):
+        read_sidecar(engine)
+    sidecar_path(engine).unlink()
+    sidecar_path(engine).write_text(document(info))
+    engine.unlink()
+    os.mkfifo(engine)
+    for read in (read_sidecar, read_header):
+        with pytest.raises(EngineError, match=r"small\.engine is no regular file"):
+            read(engine)
+
+
 def put(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
     return lambda description: description.update({key: value})
 
@@ -115,6 +140,24 @@ def put(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
         put("precision", "fp12"),
         put("precision", "fp16-int4"),
         put("precision", None),
+        put("channels", True),
+        put("channels", 0),
+        put("channels", 2**31),
+        put("scale", 0),
+        put("scale", False),
+        put("operators", {"int8": -1}),
+        put("operators", {"int8": 1.5}),
+        put("operators", None),
+        put("build_seconds", -1),
+        put("build_seconds", True),
+        put("build_seconds", 10**400),
+        put("source", "half of a character \ud800"),
+        put("source", ["small.onnx"]),
+        put("input_name", None),
+        put("flavour", ["rtx"]),
+        put("profile", {"batch": "1", "height": "1:2:99999999999", "width": "1"}),
+        put("profile", {"batch": 1, "height": "1", "width": "1"}),
+        put("profile", ["1", "1", "1"]),
     ],
 )
 def test_damaged_description_is_said(
@@ -148,7 +191,20 @@ def test_what_a_newer_version_may_add_is_passed_over(engine: Path, info: EngineI
     assert read_sidecar(engine) == info
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"scale": NaN}',
+        b'{"scale": 1e999}',
+        b'"text"',
+    ],
+)
 def test_description_that_is_none_is_said(content: bytes, engine: Path) -> None:
     sidecar_path(engine).write_bytes(content)
     with pytest.raises(EngineError, match=r"small\.engine\.json (is damaged|cannot be read)"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from spandrel_aethernet.cli.options import option_words
 from spandrel_aethernet.engines.build import build_engine
 from spandrel_aethernet.engines.build_plan import BuildOptions
 from spandrel_aethernet.engines.header import Header
@@ -120,6 +121,11 @@ def test_options_for_other_files_are_said(options: dict[str, str], message: str)
         open_model(Path("net.engine"), **options)  # pyright: ignore[reportArgumentType]
 
 
+def test_trust_is_for_engines() -> None:
+    with pytest.raises(ArgumentError, match="trust is for TensorRT engines: leave trust=True out"):
+        open_model(Path("net.onnx"), trust=True)
+
+
 @pytest.mark.parametrize(
     ("profile", "tile", "said"),
     [
@@ -222,6 +228,26 @@ def test_an_engine_that_is_not_its_description_s_is_said(rtx_engine: Path, rtx_c
         file.write(b"more")
     with pytest.raises(EngineError, match=r"is not the engine that copy\.engine\.json describes"):
         load_engine(rtx_copy, NOWHERE)
+
+
+def test_an_engine_without_a_description_is_not_even_given_to_tensorrt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("tensorrt", "tensorrt_rtx"):
+        monkeypatch.setitem(sys.modules, name, None)
+    engine = tmp_path / "net.engine"
+    engine.write_bytes(b"who knows what program" * 9)
+    with pytest.raises(EngineError) as raised:
+        load_engine(engine, NOWHERE)
+    assert str(raised.value) == (
+        f"{engine} is not run: an engine is a program, and no net.engine.json lies beside this one to tell "
+        "what it is: copy that file too, or give trust=True if you know who built the engine"
+    )
+    assert raised.value.message.text(option_words).endswith(
+        "or give --trust if you know who built the engine"
+    )
+    with pytest.raises(EngineError, match="TensorRT for RTX or TensorRT is not installed here"):
+        load_engine(engine, NOWHERE, trust=True)
 
 
 def test_tensorrt_for_rtx_tells_what_is_no_engine(

@@ -88,10 +88,12 @@ def test_an_engine_gives_what_pytorch_gives(built: Built) -> None:
 
 
 @with_gpu
-def test_an_engine_runs_without_its_description(built: Built, tmp_path: Path) -> None:
+def test_an_engine_runs_without_its_description_only_if_trusted(built: Built, tmp_path: Path) -> None:
     alone = tmp_path / "alone.plan"
     alone.write_bytes(built.engine.read_bytes())
-    assert difference(built, TensorRTBackend(alone), 2, 3, 32, 48) < built.tolerance
+    with pytest.raises(EngineError, match="an engine is a program"):
+        TensorRTBackend(alone)
+    assert difference(built, TensorRTBackend(alone, trust=True), 2, 3, 32, 48) < built.tolerance
 
 
 @with_gpu
@@ -135,4 +137,4 @@ def test_what_another_tensorrt_built_is_not_run(built: Built, tmp_path: Path) ->
     other.write_bytes(b"a letter, not a network" * 9)
     sidecar_path(other).unlink()
     with pytest.raises(EngineError, match=r"cannot be loaded by .*: to build it for this GPU, run aethernet"):
-        TensorRTBackend(other)
+        TensorRTBackend(other, trust=True)

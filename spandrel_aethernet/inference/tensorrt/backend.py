@@ -22,14 +22,14 @@ class TensorRTBackend:
     its edge and the output cropped.
     """
 
-    def __init__(self, path: Path, *, device: str = "auto") -> None:
-        """Load a file (see `choose_gpu` and `load_engine`).
+    def __init__(self, path: Path, *, device: str = "auto", trust: bool = False) -> None:
+        """Load a file (see `choose_gpu` and `load_engine`, which say what `trust` is).
 
         Raises `EngineError` for one that cannot run here or is not a super-resolution network.
         """
         self.path = path
         self.device = choose_gpu(path, device)
-        self._loaded = load_engine(path, self.device)
+        self._loaded = load_engine(path, self.device, trust=trust)
         try:
             self._signature = read_signature(self._loaded.runtime.module, self._loaded.engine)
             self._session = Session(self._loaded, self._signature, self.device)

@@ -15,9 +15,10 @@ import torch
 from ...engines import SUFFIX
 from ...engines.header import Header, read_header
 from ...engines.runtime import TITLES, Runtime, RuntimeName, find_runtime
-from ...engines.sidecar import EngineInfo, read_sidecar
+from ...engines.sidecar import EngineInfo, check_trusted, read_sidecar
 from ...engines.trtexec import command_line
 from ...errors import EngineError, Hint
+from ...gate.files import read_file
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -76,25 +77,25 @@ def choose_gpu(path: Path, name: str = "auto") -> torch.device:
         raise EngineError(f"device {name} cannot be used here ({reason})", hint) from error
 
 
-def load_engine(path: Path, device: torch.device) -> LoadedEngine:
+def load_engine(path: Path, device: torch.device, *, trust: bool = False) -> LoadedEngine:
     """Deserialize an engine with the TensorRT that built it.
 
     That is what its sidecar or its header tells; where neither does, those installed are tried in turn.
-    Raises `EngineError` if the file cannot be read, its TensorRT is not installed, or it was built by
-    another version or for other GPUs.
+    An engine is a program: one without a description beside it is loaded only with `trust`. The description
+    names the engine's bytes by their hash, and those very bytes are loaded; who made both it cannot tell.
+    Raises `EngineError` if the file cannot be read, is not the one described or not described, its TensorRT
+    is not installed, or it was built by another version or for other GPUs.
     """
-    info = read_sidecar(path)
-    built = Header(info.runtime, info.version) if info is not None else read_header(path)
+    content = read_file(path, EngineError)
+    info = read_sidecar(path, content)
+    built = Header(info.runtime, info.version) if info is not None else read_header(path, content)
+    check_trusted(path, info, trust=trust)
     runtimes = runtimes_for(path, built)
     capability = "{}.{}".format(*torch.cuda.get_device_capability(device))
     builds = runtimes[0].name != "rtx" or capability in runtimes[0].capabilities()
     command = build_command(path, info, runtimes[0].name if builds else "tensorrt", capability)
     if wrong := mismatch(built, info, runtimes[0], capability):
         raise EngineError(f"{path} was built {wrong}: to build it again, run {command}")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise EngineError(f"{path} cannot be read: {error.strerror or error}") from error
     refusals: list[str] = []
     for runtime in runtimes:
         try:
