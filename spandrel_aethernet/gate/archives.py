@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 
+from .pickles import CodeError
+
 _PROGRAM = ("constants.pkl", "bytecode.pkl", "code/", "model.json", "mobile_debug_handles.json")
 """What archives of TorchScript hold besides tensors: entries, or folders of them."""
 _ENCRYPTED = 1
@@ -21,13 +23,10 @@ class TorchArchive:
     entries: Mapping[str, zipfile.ZipInfo]
     """By their names without the archive's own folder: `data.pkl`, `data/0` …"""
 
-    @property
-    def is_program(self) -> bool:
-        """Whether there is more in it than tensors, for `torch.jit.load` to run."""
-        return any(name.startswith(_PROGRAM) for name in self.entries)
-
     def read(self, name: str) -> bytearray:
-        """Return an entry's bytes; raises KeyError if it is not there, ValueError if it is damaged."""
+        """Return an entry's bytes; raises ValueError if it is not there or damaged."""
+        if name not in self.entries:
+            raise ValueError(f"its entry {name} is missing")
         try:
             return bytearray(self.file.read(self.entries[name]))
         except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
@@ -37,8 +36,8 @@ class TorchArchive:
 def open_archive(content: bytes) -> TorchArchive:
     """Open what `torch.save` wrote, without decompressing or running anything.
 
-    Raises ValueError, which says what is wrong as `is …`, for an archive that is truncated, compressed,
-    encrypted or split, names an entry twice, or announces more than it holds.
+    Raises `CodeError` for TorchScript, and ValueError, which says what is wrong as `is …`, for an archive
+    that is truncated, compressed, encrypted or split, names an entry twice, or announces more than it holds.
     """
     try:
         file = zipfile.ZipFile(BytesIO(content))
@@ -47,6 +46,8 @@ def open_archive(content: bytes) -> TorchArchive:
     infos = file.infolist()
     folder = next((info.filename.partition("/")[0] for info in infos), "")
     entries = {info.filename.removeprefix(f"{folder}/"): info for info in infos}
+    if any(name.startswith(_PROGRAM) for name in entries):
+        raise CodeError("a program (TorchScript)")
     if len(entries) < len(infos):
         raise ValueError("is refused: it holds two entries of one name")
     for info in infos:

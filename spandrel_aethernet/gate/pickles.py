@@ -123,7 +123,7 @@ class _Machine:
     def run(self, name: str, argument: Any) -> None:
         instruction = _INSTRUCTIONS.get(name)
         if instruction is None:
-            raise CodeError(f"instruction {name} is forbidden")
+            raise CodeError(f"pickled code (instruction {name})")
         instruction(self, argument)
 
     def nothing(self, _argument: Any) -> None:
@@ -179,7 +179,7 @@ class _Machine:
     def name(self, module: Any, name: Any) -> None:
         known = _KNOWN.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
         if known is None:
-            raise CodeError(f"Global '{module}.{name}' is forbidden")
+            raise CodeError(f"pickled code ({module}.{name})")
         self.stack.append(_Name(known))
 
     def stack_name(self, _argument: Any) -> None:

@@ -49,15 +49,13 @@ def read_torch_file(content: bytes, device: torch.device = CPU) -> Any:
             return _read_legacy(content, device)
     except CodeError as error:
         raise CodeError(
-            f"is refused, because it holds pickled code ({error}): get a checkpoint from a source you trust"
+            f"is refused, because it holds {error}: get a checkpoint from a source you trust"
         ) from error
     raise ValueError("is not a PyTorch file")
 
 
 def _read_archive(content: bytes, device: torch.device) -> Any:
     archive = open_archive(content)
-    if archive.is_program:
-        raise CodeError("it is a program in TorchScript: save the model's state_dict instead")
     storages = _Storages(lambda storage: archive.read(f"data/{storage.key}"), device)
     try:
         if "byteorder" in archive.entries and archive.read("byteorder").decode() != sys.byteorder:
@@ -65,10 +63,9 @@ def _read_archive(content: bytes, device: torch.device) -> Any:
         return read_pickle(BytesIO(archive.read("data.pkl")), storages.tensor)
     except CodeError:
         raise
-    except (KeyError, ValueError) as error:
-        said = f"entry {error} is missing" if isinstance(error, KeyError) else str(error)
+    except ValueError as error:
         reason = "is refused: it holds something other than plain tensors, or is damaged"
-        raise ValueError(f"{reason} ({said})") from error
+        raise ValueError(f"{reason} ({error})") from error
 
 
 def _read_legacy(content: bytes, device: torch.device) -> Any:
