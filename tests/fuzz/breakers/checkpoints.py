@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ..files import CONTROLS, File, Seeds
-from ..mutators.headers import framed
 from ..mutators.structures import loaded
 from ..pickling import saved
 from .breaker import Breaker, Make, checkpoint, fixed
@@ -41,35 +40,53 @@ def _renamed(key: str, suffix: str = ".safetensors") -> Make:
     return make
 
 
-def _header(text: str) -> Make:
-    return fixed(File("odd.safetensors", framed(text)))
-
-
 def _loud(known: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Let the network answer with more than float16 holds, though none of its weights is."""
-    return {key: one * 10_000 if key == "conv_last.weight" else one for key, one in known.items()}
+    """Let the network answer with more than float16 holds, though none of its weights is that large."""
+    louder = ("conv_first.weight", "upsample.0.weight", "conv_last.weight")
+    return {key: one * 1000 if key in louder else one for key, one in known.items()}
+
+
+def _unobserved(used_to: str, make: Make) -> Breaker:
+    """Return a breaker that whoever needs its observers refuses; a description needs none."""
+    return Breaker(used_to, make, {"info": "", "load_model": "CheckpointError", "fuse": "1", "spandrel": ""})
 
 
 BREAKERS: Mapping[str, Breaker] = {
     "layers of thousands of digits": checkpoint(
-        "?", _renamed(f"layers.{_DIGITS}.0.conv.fused_conv.weight", ".pth")
+        "be named in full, over screens", _renamed(f"layers.{_DIGITS}.0.conv.fused_conv.weight", ".pth")
     ),
-    "blocks of thousands of digits": checkpoint("?", _renamed(f"layers.0.{_DIGITS}.conv.lk_conv.weight")),
-    "upsamplers of thousands of digits": checkpoint("?", _renamed(f"upsample.{_DIGITS}.weight")),
-    "key of 100,000 characters": checkpoint("?", _renamed("a" * 100_000)),
-    "key of 100,000 characters in a layer": checkpoint("?", _renamed(f"layers.0.0.{'a' * 100_000}", ".pth")),
-    "keys with terminal codes": checkpoint("?", _renamed(f"layers.0.0.{CONTROLS}", ".pth")),
-    "safetensors with terminal codes": checkpoint(
-        "?", _header('{"\\u001b[2J\\r":{"dtype":"F32","shape":[9],"data_offsets":[0,1]}}')
+    "blocks of thousands of digits": checkpoint(
+        "end in a ValueError of int", _renamed(f"layers.0.{_DIGITS}.conv.lk_conv.weight")
     ),
-    "deep safetensors": checkpoint("?", _header("[" * 300_000)),
-    "file name with terminal codes": checkpoint("?", fixed(File(f"model{CONTROLS[:-1]}.pth", b"no model"))),
-    "scale of three axes": checkpoint("?", _observed(scale=torch.ones(8, 1, 1))),
-    "no scales": checkpoint("?", _observed(scale=torch.ones(0))),
-    "too many zero points": checkpoint("?", _observed(zero_point=torch.zeros(5, dtype=torch.int64))),
-    "zero points of two axes": checkpoint("?", _observed(zero_point=torch.zeros(8, 1, dtype=torch.int64))),
-    "zero points out of range": checkpoint("?", _observed(zero_point=torch.full((8,), 300))),
-    "zero points that are no numbers": checkpoint("?", _observed(zero_point=torch.full((8,), float("nan")))),
-    "complex scales": checkpoint("?", _observed(scale=torch.ones(8, dtype=torch.complex64))),
-    "answers beyond float16": Breaker("?", _other("plain.pth", _loud), {"export fp16": "1"}),
+    "upsamplers of thousands of digits": checkpoint(
+        "end in a ValueError of int", _renamed(f"upsample.{_DIGITS}.weight")
+    ),
+    "key of 100,000 characters": checkpoint("be named in full, over screens", _renamed("a" * 100_000)),
+    "key of 100,000 characters in a layer": checkpoint(
+        "be named in full, over screens", _renamed(f"layers.0.0.{'a' * 100_000}", ".pth")
+    ),
+    "keys with terminal codes": checkpoint("act on the terminal", _renamed(f"layers.0.0.{CONTROLS}", ".pth")),
+    "file name with terminal codes": checkpoint(
+        "act on the terminal", fixed(File(f"model{CONTROLS[:-1]}.pth", b"no model"))
+    ),
+    "too many zero points": _unobserved(
+        "end in a RuntimeError of torch", _observed(zero_point=torch.zeros(5, dtype=torch.int64))
+    ),
+    "zero points of two axes": _unobserved(
+        "end in a RuntimeError of torch", _observed(zero_point=torch.zeros(8, 1, dtype=torch.int64))
+    ),
+    "zero points out of range": _unobserved(
+        "end in a RuntimeError of torch", _observed(zero_point=torch.full((8,), 300))
+    ),
+    "zero points that are no numbers": _unobserved(
+        "end in a RuntimeError of torch", _observed(zero_point=torch.full((8,), float("nan")))
+    ),
+    "complex scales": Breaker(
+        "be read with a warning of torch",
+        _observed(scale=torch.ones(8, dtype=torch.complex64)),
+        {"info": "", "load_model": ""},
+    ),
+    "answers beyond float16": Breaker(
+        "end in a ValueError of math", _other("plain.pth", _loud), {"export fp16": "1"}
+    ),
 }

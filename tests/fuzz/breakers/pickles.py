@@ -6,15 +6,17 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
+from spandrel_aethernet import AetherNet
+
 from ..files import File, Seeds
 from ..mutators.structures import loaded
-from ..pickling import Call, Global, Persistent, Raw, archive, code, pickled, stored, tensor
+from ..pickling import Call, Global, Persistent, Raw, archive, pickled, stored, tensor
 from .breaker import Breaker, Make, checkpoint, fixed
 
 _BIAS = "conv_first.bias"
-_SCALE = "layers.0.0.conv.lk_conv.weight_fake_quant.scale"
 _FIRST = tensor(8, (8,), (1,))
-_HOOKS = Call(Global("collections", "OrderedDict"), ())
 
 
 def _changed(*entries: tuple[str, Any], name: str = "plain.pth") -> Make:
@@ -40,36 +42,59 @@ def _with_metadata(metadata: object) -> Call:
     return Call(_FIRST.function, (*_FIRST.arguments, metadata))
 
 
-def _built(value: object, state: object) -> Raw:
-    """Return an object that is then given a state."""
-    return Raw(code(value) + code(state) + b"b")
+def _network(_seeds: Seeds) -> File:
+    """Make a whole checkpoint of layers 80 GB large, whose tensors are all one number, expanded."""
+    with torch.device("meta"):
+        shapes = {
+            key: one.shape for key, one in AetherNet(embed_dim=100_000, depths=(1,)).state_dict().items()
+        }
+    values = {key: tensor(1, tuple(shape), (0,) * len(shape)) for key, shape in shapes.items()}
+    return File("large.pth", archive(pickled(values), {"0": bytes(4)}))
+
+
+def _legacy(_seeds: Seeds) -> File:
+    """Make a file as PyTorch wrote it before 1.6, with a storage far larger than itself."""
+    storage = Persistent(("storage", Global("torch", "FloatStorage"), "0", "cpu", 2**40, None))
+    values = {_BIAS: Call(_FIRST.function, (storage, *_FIRST.arguments[1:]))}
+    sizes = {"short": 2, "int": 4, "long": 4}
+    machine = {"protocol_version": 1001, "little_endian": True, "type_sizes": sizes}
+    parts = (0x1950A86A20F9469CFC6C, 1001, machine, values, ["0"])
+    return File("old.pth", b"".join(map(pickled, parts)) + (2**40).to_bytes(8, "little") + bytes(32))
 
 
 BREAKERS: Mapping[str, Breaker] = {
-    "one element expanded to 80 GB": checkpoint("?", _changed((_BIAS, _expanded(20 * 10**9)))),
-    "one element expanded to 2 GB beside the rest": checkpoint(
-        "?", _changed(("extra", _expanded(5 * 10**8)))
+    "network of 80 GB from one number": checkpoint("take all memory", _network),
+    "storage of the older format that announces 4 TB": checkpoint("take all memory", _legacy),
+    "trained range expanded to 80 GB": checkpoint(
+        "take all memory (bad_alloc)",
+        _changed(("trained_ranges.weight_scales.conv_first", _expanded(20 * 10**9))),
     ),
-    "observer expanded to 80 GB": checkpoint("?", _changed((_SCALE, _expanded(20 * 10**9)), name="tiny.pth")),
     "trained range expanded to 2 GB": checkpoint(
-        "?", _changed(("trained_ranges.weight_scales.conv_first", _expanded(5 * 10**8)))
+        "take all memory (bad_alloc)",
+        _changed(("trained_ranges.weight_scales.conv_first", _expanded(5 * 10**8))),
     ),
-    "storage that announces 4 TB": checkpoint("?", _changed((_BIAS, tensor(2**40, (8,), (1,))))),
-    "storage that announces too little": checkpoint(
-        "?", _changed(("conv_first.weight", tensor(1, (8, 3, 3, 3), (27, 9, 3, 1))))
+    "bytes that announce 1 TB": checkpoint(
+        "end in a MemoryError", _pickle(b"\x8e" + struct.pack("<Q", 2**40))
     ),
-    "text that announces 2 GB": checkpoint("?", _pickle(b"X\xff\xff\xff\x7f")),
-    "bytes that announce 1 TB": checkpoint("?", _pickle(b"\x8e" + struct.pack("<Q", 2**40))),
-    "memo that announces 2 billion entries": checkpoint("?", _pickle(b"Nr\xff\xff\xff\x7f")),
-    "memo that announces 64 million entries": checkpoint("?", _pickle(b"Nr\xff\xff\xff\x03")),
-    "pickle of a deep tuple": checkpoint("?", _pickle(b"(" * 200_000 + b"t" * 200_000)),
-    "storage that is no tuple": checkpoint("?", _changed((_BIAS, Persistent(None)))),
-    "storage that is a dictionary": checkpoint("?", _changed((_BIAS, Persistent({})))),
-    "storage of one part": checkpoint("?", _changed((_BIAS, Persistent(("storage",))))),
-    "storage of another kind": checkpoint("?", _changed((_BIAS, Persistent(("a", "b"))))),
-    "tensor with a text for metadata": checkpoint("?", _changed((_BIAS, _with_metadata("x")))),
-    "tensor with a number for metadata": checkpoint("?", _changed((_BIAS, _with_metadata(5)))),
-    "tensor with a state": checkpoint("?", _changed((_BIAS, _built(_FIRST, "x")))),
-    "OrderedDict with a text for a state": checkpoint("?", _changed((_BIAS, _built(_HOOKS, "x")))),
-    "OrderedDict with a number for a state": checkpoint("?", _changed((_BIAS, _built(_HOOKS, 5)))),
+    "memo that announces 2 billion entries": checkpoint(
+        "end in a MemoryError", _pickle(b"Nr\xff\xff\xff\x7f")
+    ),
+    "memo that announces 64 million entries": checkpoint(
+        "take more than a gigabyte", _pickle(b"Nr\xff\xff\xff\x03")
+    ),
+    "storage that is no tuple": checkpoint(
+        "end in an AssertionError of torch", _changed((_BIAS, Persistent(None)))
+    ),
+    "storage that is a dictionary": checkpoint(
+        "end in an AssertionError of torch", _changed((_BIAS, Persistent({})))
+    ),
+    "storage of another kind": checkpoint(
+        "end in an AssertionError of torch", _changed((_BIAS, Persistent(("a", "b"))))
+    ),
+    "tensor with a text for metadata": checkpoint(
+        "end in an AssertionError of torch", _changed((_BIAS, _with_metadata("x")))
+    ),
+    "tensor with a number for metadata": checkpoint(
+        "end in an AssertionError of torch", _changed((_BIAS, _with_metadata(5)))
+    ),
 }
