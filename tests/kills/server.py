@@ -7,6 +7,7 @@ process whose threads have computed cannot fork one that computes. It answers a 
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+CLOSED_PIPE = "closed pipe"
 _BECOMES_PARENT = 36
 """prctl's PR_SET_CHILD_SUBREAPER: children of a killed process become this one's."""
 _ORPHAN_SECONDS = 5.0
@@ -37,11 +39,9 @@ class Ended:
     """As a shell tells: 128 and the signal's number for what a signal ended."""
     seconds: float
     said: str
-    """On stdout and stderr."""
+    """On stderr, and on stdout unless that was given."""
     orphans: int
     """Processes that it had started and that ran on."""
-    modules: Sequence[str]
-    """What it had imported, if it was asked to tell."""
 
 
 class Server:
@@ -51,14 +51,15 @@ class Server:
         """Start it; `folder`, which must be there, gets the temporary files of all commands in `temp`."""
         self.temp = folder / "temp"
         self.temp.mkdir()
-        self._said = folder / "said.txt"
+        self._said = folder / "said"
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VIPS_CONCURRENCY"), "1")
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(self.temp), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **threads, "TMPDIR": str(self.temp)},
         )
 
     def close(self) -> None:
@@ -66,7 +67,7 @@ class Server:
         self._process.communicate()
 
     def preload(self, modules: Sequence[str]) -> None:
-        """Import what commands will."""
+        """Import what commands will; none that starts a thread, which a forked process would not have."""
         self._ask({"preload": [*modules]})
 
     def run(
@@ -77,29 +78,26 @@ class Server:
         after: float = 0,
         file_size: int | None = None,
         stdout: str | None = None,
-        tell_modules: bool = False,
     ) -> Ended:
         """Run a command to its end, or to the signal `sent` so many seconds after it began.
 
-        No file that it writes can be longer than `file_size` bytes.
+        No file that it writes can be longer than `file_size` bytes. `stdout` is a path, or `CLOSED_PIPE`.
         """
-        answer = self._ask(
-            {
-                "arguments": [str(argument) for argument in arguments],
-                "signal": sent,
-                "after": after,
-                "file_size": file_size,
-                "said": str(self._said),
-                "stdout": stdout,
-                "modules": tell_modules,
-            }
-        )
-        said = self._said.read_text("utf-8", errors="replace")
-        modules: list[str] = []
-        if tell_modules:
-            *_, last = said.splitlines()
-            modules = json.loads(last)
-        return Ended(**answer, said=said, modules=modules)
+        request = {"signal": sent, "after": after, "file_size": file_size, "stdout": stdout}
+        return self._run([arguments], request)[0]
+
+    def run_together(self, *commands: Sequence[object]) -> list[Ended]:
+        """Run commands side by side to their ends."""
+        return self._run(commands, {"signal": None, "after": 0, "file_size": None, "stdout": None})
+
+    def _run(self, commands: Sequence[Sequence[object]], request: dict[str, Any]) -> list[Ended]:
+        said = [self._said.with_suffix(f".{number}") for number in range(len(commands))]
+        runs = [[str(path), *map(str, command)] for path, command in zip(said, commands, strict=True)]
+        answer = self._ask({**request, "runs": runs})
+        return [
+            Ended(code, answer["seconds"], path.read_text("utf-8", errors="replace"), answer["orphans"])
+            for code, path in zip(answer["codes"], said, strict=True)
+        ]
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -111,52 +109,60 @@ class Server:
 def _serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is for who started this
     ctypes.CDLL(None).prctl(_BECOMES_PARENT, 1, 0, 0, 0)
-    _import(["torch", "spandrel_aethernet.cli"])
     for line in sys.stdin:
         request = json.loads(line)
         answer: dict[str, Any] = {}
         if "preload" in request:
-            _import(request["preload"])
+            for name in request["preload"]:
+                importlib.import_module(name)
+            gc.collect()
+            gc.freeze()  # else the first collection of every child copies all that is loaded
         else:
-            reading, writing = os.pipe()
             begun = time.perf_counter()
-            child = os.fork()
-            if child == 0:
-                os.close(reading)
-                _run(request, writing)  # ends with SystemExit, as the command does
-            os.close(writing)
-            os.read(reading, 1)
-            os.close(reading)
-            code = _end(child, request)
-            answer = {"code": code, "seconds": time.perf_counter() - begun, "orphans": _end_orphans()}
+            children = [_fork(run, request) for run in request["runs"]]
+            codes = [_end(child, request) for child in children]
+            answer = {"codes": codes, "seconds": time.perf_counter() - begun, "orphans": _end_orphans()}
         print(json.dumps(answer), flush=True)  # noqa: T201
 
 
-def _import(modules: Sequence[str]) -> None:
-    for name in modules:
-        if name not in sys.modules and not name.startswith("__"):
-            with suppress(Exception):
-                importlib.import_module(name)
+def _fork(run: Sequence[str], request: dict[str, Any]) -> int:
+    """Return the process of a command that has begun."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _run(run, request, writing)  # ends with SystemExit, as the command does
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
+    return child
 
 
-def _run(request: dict[str, Any], ready: int) -> None:
-    said = os.open(request["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-    out = os.open(request["stdout"], os.O_WRONLY) if request["stdout"] else said
-    for stream, target in ((0, os.open(os.devnull, os.O_RDONLY)), (1, out), (2, said)):
+def _run(run: Sequence[str], request: dict[str, Any], ready: int) -> None:
+    said, *arguments = run
+    errors = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    for stream, target in ((0, os.open(os.devnull, os.O_RDONLY)), (1, _stdout(request, errors)), (2, errors)):
         os.dup2(target, stream)
     for name, handler in (("INT", signal.default_int_handler), ("TERM", signal.SIG_DFL)):
         signal.signal(getattr(signal, f"SIG{name}"), handler)
     if request["file_size"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_size"],) * 2)
-    sys.argv = ["aethernet", *request["arguments"]]
+    sys.argv = ["aethernet", *arguments]
     from spandrel_aethernet.__main__ import main
 
     os.write(ready, b".")
     os.close(ready)
-    code = main()
-    if request["modules"]:
-        print(json.dumps(sorted(sys.modules)))  # noqa: T201
-    sys.exit(code)
+    sys.exit(main())
+
+
+def _stdout(request: dict[str, Any], errors: int) -> int:
+    if request["stdout"] is None:
+        return errors
+    if request["stdout"] != CLOSED_PIPE:
+        return os.open(request["stdout"], os.O_WRONLY)
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
 
 
 def _end(child: int, request: dict[str, Any]) -> int:
