@@ -28,6 +28,8 @@ from .trial import Item, Trial, made
 
 SECONDS = 10.0
 """How long a file may take."""
+_EXPORT_SECONDS = 60.0
+"""How long one may take that is exported: PyTorch takes seconds for any, on a busy machine more."""
 BYTES = 10**9
 """How much memory it may take."""
 _ADDRESSES = 4 * 10**9
@@ -85,12 +87,12 @@ def _followed(child: int, lines: int, items: Sequence[Item]) -> Iterator[Answer]
     done, begun, kept = 0, None, b""
     since = time.monotonic()
     while done < len(items):
-        limit = SECONDS if begun else _MAKING_SECONDS
+        limit = _limit(begun["begun"]) if begun else _MAKING_SECONDS
         if not select.select([lines], [], [], max(since + limit - time.monotonic(), 0))[0]:
             os.kill(child, signal.SIGKILL)
             if not begun:
                 raise TimeoutError(f"{items[done]} cannot be made")
-            yield _ended(begun, "hang", f"runs on after {SECONDS:g} s")
+            yield _ended(begun, "hang", f"runs on after {limit:g} s")
             return
         read = os.read(lines, 1 << 16)
         if not read:
@@ -109,6 +111,10 @@ def _followed(child: int, lines: int, items: Sequence[Item]) -> Iterator[Answer]
                 begun = None
                 done += 1
                 yield told
+
+
+def _limit(target: str) -> float:
+    return _EXPORT_SECONDS if target.startswith("export") else SECONDS
 
 
 def _ended(begun: Answer, fault: str, said: str) -> Answer:

@@ -72,8 +72,10 @@ BREAKERS: Mapping[str, Breaker] = {
     "too many zero points": _unobserved(
         "end in a RuntimeError of torch", _observed(zero_point=torch.zeros(5, dtype=torch.int64))
     ),
-    "zero points of two axes": _unobserved(
-        "end in a RuntimeError of torch", _observed(zero_point=torch.zeros(8, 1, dtype=torch.int64))
+    "zero points of two axes": Breaker(
+        "end in a RuntimeError of torch",
+        _observed(zero_point=torch.zeros(8, 1, dtype=torch.int64)),
+        {"info": "", "load_model": "", "fuse": ""},
     ),
     "zero points out of range": _unobserved(
         "end in a RuntimeError of torch", _observed(zero_point=torch.full((8,), 300))

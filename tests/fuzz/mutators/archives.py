@@ -95,24 +95,6 @@ def _all(content: bytes, start: bytes) -> list[int]:
     return found
 
 
-def with_field(content: bytes, start: bytes, offset: int, value: int, width: int = 2) -> bytes:
-    """Return a zip file with one field of every header that begins with `start` set."""
-    changed = bytearray(content)
-    for header in _all(content, start):
-        changed[header + offset : header + offset + width] = value.to_bytes(width, "little")
-    return bytes(changed)
-
-
-def over_several_disks(content: bytes) -> bytes:
-    """Return a zip file that says it is the third of several."""
-    return with_field(with_field(content, _END, 4, 2), _END, 6, 1)
-
-
-def encrypted(content: bytes) -> bytes:
-    """Return a zip file that says all in it is encrypted."""
-    return with_field(with_field(content, _CENTRAL, 8, 1), _LOCAL, 6, 1)
-
-
 def sixty_four(random: Random, seeds: Seeds) -> File:
     """A directory in the form for files of more than 4 GB, which points anywhere."""
     file = random.choice(zips(seeds))
