@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import AetherError, Hint, OnnxError
+from ..gate.limits import VALUES
 from ..shapes import shape_text
-from .onnx_session import open_session, reason
+from .onnx_session import PROBE, open_session, reason
 from .padding import Accepted, Batch, Limits, run_padded
 
 _DTYPES: Mapping[str, type[np.floating]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-_PROBE_SIZE = (64, 48)
-"""Height and width of the image that tells the scale; not square, so that swapped axes are seen."""
 _OUTPUT_SIDE = 640
 """Pixels along a tile's output, where activations of aether_small take about 1 GB."""
 _TILE_SIDES = (128, 320)
@@ -79,8 +79,13 @@ class OnnxBackend:
 
     def _measured_scale(self) -> int:
         axes = self.accepted.height, self.accepted.width
-        size = tuple(axis.max or side for axis, side in zip(axes, _PROBE_SIZE, strict=True))
+        size = tuple(axis.max or side for axis, side in zip(axes, PROBE[2:], strict=True))
         shape = (self.accepted.batch.min, self.channels, *size)
+        if math.prod(shape) > VALUES.value:
+            raise self._error(
+                f"takes {shape_text(shape)} only, more than the {VALUES.value} values an input may have: "
+                f"set {VALUES.variable} in the environment if it is what it should be"
+            )
         output = self._run(np.full(shape, 0.5, np.float32)).shape
         scale = output[2] // size[0] if len(output) == 4 else 0
         if scale < 1 or output != (*shape[:2], *(side * scale for side in size)):

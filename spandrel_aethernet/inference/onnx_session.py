@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError, Hint, OnnxError, missing_extras
+from ..onnx_model.memory import check_memory
 from ..onnx_model.read import MODEL_BYTES, read_onnx
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
+PROBE = (1, 3, 64, 48)
+"""The image that tells the scale, N x C x H x W; not square, so that swapped axes are seen."""
 _FATAL = 4
 """ONNX Runtime's log level that leaves errors to the exception that is raised too."""
 
@@ -65,6 +68,10 @@ def _checked(path: Path) -> bytes | str:
     A model of more than 2 GB, its data beside the file, can be read from the path only.
     """
     file = read_onnx(path)
+    try:
+        check_memory(file.model, PROBE)
+    except OnnxError as error:
+        raise OnnxError(f"{path}: {error.message.sentence}", error.message.hint) from error
     if not file.has_external:
         return file.content
     return file.model.SerializeToString() if file.model.ByteSize() <= MODEL_BYTES else str(path)

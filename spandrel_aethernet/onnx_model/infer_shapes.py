@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,9 @@ from .read import MODEL_BYTES
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
+
+_SMALL = 64
+"""Values in the largest tensor that can be a shape, a list of axes, of pads or of scales."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,12 @@ def infer_shapes(model: ModelProto, sizes: Sequence[int]) -> Mapping[str, Tensor
     all axes after it too. The model is not changed, and must be valid: some others crash the inference.
     Where it fails (over 2 GB, unknown operators), only the tensors stored in the file are returned.
     """
-    from onnx import ModelProto, shape_inference
+    from onnx import shape_inference
 
     stored = {tensor.name: _stored(tensor.data_type, tensor.dims) for tensor in model.graph.initializer}
     if model.ByteSize() > MODEL_BYTES:
         return stored
-    sized = ModelProto()
-    sized.CopyFrom(model)
+    sized = without_weights(model)
     _fix_inputs(sized, sizes)
     try:
         sized = shape_inference.infer_shapes(sized, data_prop=True)
@@ -46,9 +49,29 @@ def infer_shapes(model: ModelProto, sizes: Sequence[int]) -> Mapping[str, Tensor
     return stored | {entry.name: _inferred(entry) for entry in entries}
 
 
+def without_weights(model: ModelProto) -> ModelProto:
+    """Return a model whose large stored tensors are inputs: no shape depends on what they hold."""
+    from onnx import ModelProto
+    from onnx.helper import make_tensor_value_info
+
+    small = ModelProto(
+        ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions
+    )
+    graph = small.graph
+    graph.name = model.graph.name
+    for name in ("node", "input", "output", "sparse_initializer"):
+        getattr(graph, name).extend(getattr(model.graph, name))
+    known = {entry.name for entry in graph.input}
+    for tensor in model.graph.initializer:
+        if math.prod(tensor.dims) <= _SMALL:
+            graph.initializer.append(tensor)
+        elif tensor.name not in known:
+            graph.input.append(make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    return small
+
+
 def _fix_inputs(model: ModelProto, sizes: Sequence[int]) -> None:
-    """Fill the open axes of the inputs, and forget all shapes that are inferred from them."""
-    del model.graph.value_info[:]
+    """Fill the open axes of the inputs, and forget the output's shape, which is inferred from them."""
     for entry in model.graph.output:
         entry.type.tensor_type.ClearField("shape")
     for entry in model.graph.input:

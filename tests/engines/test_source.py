@@ -144,10 +144,15 @@ def test_damaged_metadata_are_none(document: str, model: onnx.ModelProto) -> Non
 
 
 def test_metadata_win(model: onnx.ModelProto) -> None:
-    texts = dict.fromkeys(
-        ("package_version", "source", "source_sha256", "variant", "layout", "precision"), ""
-    )
-    fields: dict[str, Any] = {"scale": 2, "channels": 3, "preset": None, "input_ranges": {}, **texts}
+    texts = dict.fromkeys(("package_version", "source", "source_sha256", "variant", "layout"), "")
+    fields: dict[str, Any] = {
+        "scale": 2,
+        "channels": 3,
+        "precision": "fp32",
+        "preset": None,
+        "input_ranges": {},
+        **texts,
+    }
     fields |= {"float_operators": [], "profile": {"batch": "1", "height": "8:16:32", "width": "8:16:32"}}
     helper.set_model_props(model, {"spandrel_aethernet": json.dumps(fields)})
     metadata = open_source(model).metadata
