@@ -28,8 +28,8 @@ from .trial import Item, Trial, made
 
 SECONDS = 10.0
 """How long a file may take."""
-_EXPORT_SECONDS = 60.0
-"""How long one may take that is exported: PyTorch takes seconds for any, on a busy machine more."""
+_BUSY = 6
+"""How many times longer it may take where it computes, and the machine is busy with other things too."""
 BYTES = 10**9
 """How much memory it may take."""
 _ADDRESSES = 4 * 10**9
@@ -85,15 +85,16 @@ def _try_all(items: Sequence[Item], seeds: Any, work: Path) -> Iterator[Answer]:
 def _followed(child: int, lines: int, items: Sequence[Item]) -> Iterator[Answer]:
     """Yield what a child tells; kill one that tells nothing for too long."""
     done, begun, kept = 0, None, b""
-    since = time.monotonic()
+    since, computed = time.monotonic(), 0.0
     while done < len(items):
-        limit = _limit(begun["begun"]) if begun else _MAKING_SECONDS
-        if not select.select([lines], [], [], max(since + limit - time.monotonic(), 0))[0]:
-            os.kill(child, signal.SIGKILL)
-            if not begun:
+        while not select.select([lines], [], [], 0.5)[0]:
+            seconds = time.monotonic() - since
+            if begun and _hangs(seconds, _computed(child) - computed):
+                os.kill(child, signal.SIGKILL)
+                yield _ended(begun, "hang", f"runs on after {seconds:.0f} s")
+                return
+            if seconds > _MAKING_SECONDS:
                 raise TimeoutError(f"{items[done]} cannot be made")
-            yield _ended(begun, "hang", f"runs on after {limit:g} s")
-            return
         read = os.read(lines, 1 << 16)
         if not read:
             if not begun:
@@ -104,7 +105,7 @@ def _followed(child: int, lines: int, items: Sequence[Item]) -> Iterator[Answer]
         *whole, kept = (kept + read).split(b"\n")
         for line in whole:
             told: Answer = json.loads(line)
-            since = time.monotonic()
+            since, computed = time.monotonic(), _computed(child)
             if "begun" in told:
                 begun = told
             else:
@@ -113,8 +114,16 @@ def _followed(child: int, lines: int, items: Sequence[Item]) -> Iterator[Answer]
                 yield told
 
 
-def _limit(target: str) -> float:
-    return _EXPORT_SECONDS if target.startswith("export") else SECONDS
+def _hangs(seconds: float, computed: float) -> bool:
+    """Tell whether one takes too long that has computed for a part of the time."""
+    waits, busy = computed < seconds / 10, computed < SECONDS and seconds < _BUSY * SECONDS
+    return seconds > SECONDS and (waits or not busy)
+
+
+def _computed(child: int) -> float:
+    """Return the seconds that a process has computed."""
+    fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _ended(begun: Answer, fault: str, said: str) -> Answer:
