@@ -26,6 +26,11 @@ class _NoMoreImports:
             sys.meta_path.remove(self)
             raise KeyboardInterrupt
 
+    @classmethod
+    def lift(cls) -> None:
+        """Let imports be again, where none came: the interpreter's end may need some."""
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, cls)]
+
 
 def main() -> int:
     """Run the command line and return its exit code.
@@ -59,6 +64,7 @@ def main() -> int:
             raise
     finally:
         running = False
+        _NoMoreImports.lift()
         # What the interpreter still does at its end can be cut short without a word.
         for one in ours:
             signal.signal(one, signal.SIG_DFL)

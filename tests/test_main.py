@@ -95,6 +95,22 @@ sys.exit(run())
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no process gets a signal of its own there")
+def test_what_runs_at_the_end_of_the_interpreter_may_import() -> None:
+    """PyTorch's compiler does, after a signal that came when all else was imported."""
+    code = """
+import atexit, importlib, os, signal, sys, types
+atexit.register(lambda: print(importlib.import_module("colorsys").__name__))
+main = lambda: os.kill(os.getpid(), signal.SIGTERM)
+sys.modules["spandrel_aethernet.cli"] = types.SimpleNamespace(main=main)
+from spandrel_aethernet.__main__ import main as run
+sys.exit(run())
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (143, "aethernet: ended by SIGTERM\n")
+    assert result.stdout == "colorsys\n"
+
+
 def test_an_error_in_the_program_itself_shows_where_it_is() -> None:
     code = """
 import sys

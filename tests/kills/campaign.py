@@ -56,14 +56,16 @@ class Row:
 class Range:
     """A folder in which one command is killed again and again."""
 
-    def __init__(self, server: Server, command: Command, sources: Path, folder: Path) -> None:
-        """Let the command run to its end twice, to see what it makes and how long it takes."""
+    def __init__(
+        self, server: Server, command: Command, sources: Path, folder: Path, *, runs: int = 2
+    ) -> None:
+        """Let the command run to its end a few times, to see what it makes and how long it takes."""
         folder.mkdir()
         self._server, self._command, self._folder = server, command, folder
         self._target = folder / command.target
         self._arguments = [*command.arguments(sources, self._target), "--force"]
         server.preload(command.modules)
-        self._seconds = max(self._finish().seconds for _ in range(2))
+        self._seconds = max(self._finish().seconds for _ in range(runs))
         self._made, self._temporary = files_of(self._target), self._in_temp()
 
     def kill(self, sent: signal.Signals, kills: int, choose: random.Random) -> Row:

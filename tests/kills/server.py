@@ -197,3 +197,4 @@ def _end_orphans() -> int:
 
 if __name__ == "__main__":
     _serve()
+    os._exit(0)  # what it only imported may complain of its own end
