@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from ..progress import SILENT, Progress
 
 Result = TypeVar("Result")
 
 
-class Turn(NamedTuple, Generic[Result]):
+@dataclass(frozen=True)
+class Turn(Generic[Result]):
     """What one call gave, and how many seconds it took."""
 
     result: Result

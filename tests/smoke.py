@@ -1,0 +1,76 @@
+"""What an installed package must do with the extras it was installed with: python tests/smoke.py [EXTRA...].
+
+Run from a folder outside the clone, so that the installed package is imported. Uses no pytest.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import spandrel_aethernet
+from spandrel_aethernet.data import DEMO_MODEL, original
+
+AETHERNET = Path(sysconfig.get_path("scripts")) / "aethernet"
+
+
+def aethernet(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the installed command."""
+    command = [str(AETHERNET), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def must(*arguments: object) -> None:
+    """Run the installed command, which has to succeed."""
+    result = aethernet(*arguments)
+    if result.returncode:
+        sys.exit(f"aethernet {arguments[0]} ended with {result.returncode}: {result.stderr}")
+
+
+def must_need(extra: str, *arguments: object) -> None:
+    """Run a command that has to say, in one line, which extra it needs."""
+    result = aethernet(*arguments)
+    line = result.stderr.strip()
+    if result.returncode != 1 or f"spandrel-aethernet[{extra}]" not in line or "\n" in line:
+        sys.exit(f"aethernet {arguments[0]} without the extra {extra}: {result.returncode}, {line}")
+
+
+def check(extras: set[str], folder: Path) -> None:
+    """Upscale; with each extra do what it is for, without it be told so."""
+    tiny = folder / "tiny.safetensors"
+    network = spandrel_aethernet.AetherNet(embed_dim=12, depths=(1, 1), lk_kernel=7, fused=True)
+    torch.save(network.state_dict(), tiny.with_suffix(".pth"))
+    must("fuse", tiny.with_suffix(".pth"), "-o", tiny)
+    must("info", DEMO_MODEL, "--json")
+    must("upscale", original("rocket"), "-o", folder / "rocket.png", "-m", tiny)
+    image = np.zeros((16, 24, 3), np.uint8)
+    if spandrel_aethernet.upscale(image, DEMO_MODEL).shape != (32, 48, 3):
+        sys.exit("the demo model does not double an image")
+    export = ("export", tiny, "-o", folder / "tiny.onnx", "--precision", "fp32-int8")
+    compare = ("compare", tiny, "--images", original("rocket").parent, "--repeats", "1")
+    build = ("engine", tiny, "-o", folder / "tiny.engine", "--precision", "fp32")
+    if "onnx" in extras:
+        must(*export)
+        must("lint", folder / "tiny.onnx")
+        must("upscale", original("rocket"), "-o", folder / "onnx.png", "-m", folder / "tiny.onnx")
+    else:
+        must_need("onnx", *export)
+    if "compare" in extras:
+        must(*compare)
+    else:
+        must_need("compare", *compare)
+    if {"onnx", "rtx"} <= extras:
+        must(*build)
+    elif "onnx" in extras:
+        must_need("rtx", *build)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as temporary:
+        check(set(sys.argv[1:]), Path(temporary))
