@@ -123,7 +123,7 @@ def wholes(random: Random, seeds: Seeds) -> File:
             key: one * factor if one.is_floating_point() else one for key, one in state_dict.items()
         }
     elif kind == 3:
-        copies = random.choice((2, 40, 400))
+        copies = random.choice((2, 40, 100))
         layer = {key: one for key, one in state_dict.items() if key.startswith("layers.0.")}
         for number in range(copies):
             state_dict |= {
