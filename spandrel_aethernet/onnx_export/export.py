@@ -25,6 +25,7 @@ from ..shapes import Profile
 from .calibration import CalibrationImages, calibration_images
 from .deploy import deployable
 from .int8_ops import PRESETS, plan
+from .overflow import check_weights
 from .qdq import insert_qdq
 from .scales import OpScales, find_scales
 from .simulate import simulate
@@ -99,7 +100,7 @@ def export_network(
 
     Raises `ArgumentError` for a value that none of these can have, before any work; `CheckpointError` for a
     checkpoint that cannot be read; `ImageError` for a calibration image that cannot; and `OnnxError` for a
-    model that does not agree.
+    model that does not agree, or whose values the float type cannot hold.
 
         exported = spandrel_aethernet.export_network("aether_small_2x.pth", precision="fp16-int8")
         onnx.save(exported.model, "aether_small_2x.onnx")
@@ -111,6 +112,7 @@ def export_network(
     images = _images(calibration, found.in_chans)
     deployed = deployable(found, merged=precision.int8)
     dtype = torch.float16 if precision.float_type == "fp16" else torch.float32
+    check_weights(deployed, precision)
     scales: Sequence[OpScales] = ()
     if precision.int8:
         ranges = source.checkpoint.ranges

@@ -19,6 +19,7 @@ from ..images.psnr import psnr
 from ..precision import Precision
 from ..progress import SILENT, Progress
 from ..shapes import Profile, Range, shape_text
+from .overflow import refusal
 
 LEAST_PSNR = {"fp32": 80.0, "fp16": 50.0, "fp32-int8": 45.0, "fp16-int8": 45.0}
 """How near, in dB against the span of the values (1 at least), an output must be to PyTorch's.
@@ -56,7 +57,7 @@ def verify(
     """Compare on crops of `photograph` (1 x C x H x W, float32, repeated where it is too small).
 
     `reference` computes in float32 what the model does; it is `float_network` but for an INT8 model.
-    Raises `OnnxError` if any size agrees less than `LEAST_PSNR` allows.
+    Raises `OnnxError` if any size agrees less than `LEAST_PSNR` allows, or is not finite.
     """
     chosen = sizes(profile)
     progress.begin("verifying", len(chosen))
@@ -65,7 +66,7 @@ def verify(
     for batch, height, width in chosen:
         progress.poll()
         image = _cover(photograph, batch, height, width)
-        results.append(_compare(session, reference, float_network, image, precision))
+        results.append(_compare(model, session, reference, float_network, image, precision))
         progress.advance()
     return results
 
@@ -107,7 +108,12 @@ def _session(model: onnx.ModelProto) -> Any:
 
 
 def _compare(
-    session: Any, reference: nn.Module, float_network: nn.Module, image: Tensor, precision: Precision
+    model: onnx.ModelProto,
+    session: Any,
+    reference: nn.Module,
+    float_network: nn.Module,
+    image: Tensor,
+    precision: Precision,
 ) -> Agreement:
     dtype = np.float16 if precision.float_type == "fp16" else np.float32
     with torch.inference_mode():
@@ -115,7 +121,12 @@ def _compare(
         least = LEAST_PSNR[str(precision)]
         if reference is not float_network:
             least = min(least, _decibels(expected, float_network(image).numpy()) - 3)
-    output = session.run(None, {"input": image.numpy().astype(dtype)})[0]
+    if not np.isfinite(expected).all():
+        raise OnnxError("the network itself makes infinite values or NaN of a photograph: train it again")
+    given = image.numpy().astype(dtype)
+    output = session.run(None, {"input": given})[0]
+    if not np.isfinite(output).all():
+        raise refusal(model, given, precision)
     largest = float(np.abs(output.astype(np.float64) - expected).max())
     agreement = Agreement(tuple(image.shape), largest, _decibels(output, expected))
     if not agreement.psnr >= least:

@@ -33,7 +33,7 @@ _STEADY = frozenset(
         *("ReduceMean", "Relu", "Sigmoid", "Sqrt", "Sub", "Tanh", "Transpose"),
     ]
 )
-"""Operators whose outputs grow with their inputs and weights only: networks of these alone are not looked at."""
+"""Operators whose outputs grow with their inputs and weights only: networks of these are not looked at."""
 _PER_PIXEL = 4096
 """Values that the tensors of a network may have for each pixel that goes in."""
 
