@@ -123,21 +123,19 @@ def _parse(found: Mapping[str, Any]) -> EngineInfo:
         text(known[name])
     if text(known["runtime"]) not in TITLES:
         raise ValueError("the runtime is not known")
-    return EngineInfo(
-        **{
-            **known,
-            "targets": texts(known["targets"]),
-            "profile": Profile.parse(table(known["profile"])),
-            "precision": _precision(text(known["precision"])),
-            "scale": None if known["scale"] is None else whole(known["scale"], 1),
-            "channels": whole(known["channels"], 1),
-            "operators": _counts(known["operators"]),
-            "layers": None if known["layers"] is None else _counts(known["layers"]),
-            "fell_back": texts(known["fell_back"]),
-            "build_seconds": seconds(known["build_seconds"]),
-            "package_version": text(known["package_version"]),
-        }
-    )
+    known |= {
+        "targets": texts(known["targets"]),
+        "profile": Profile.parse(table(known["profile"])),
+        "precision": _precision(text(known["precision"])),
+        "scale": None if known["scale"] is None else whole(known["scale"], 1),
+        "channels": whole(known["channels"], 1),
+        "operators": _counts(known["operators"]),
+        "layers": None if known["layers"] is None else _counts(known["layers"]),
+        "fell_back": texts(known["fell_back"]),
+        "build_seconds": seconds(known["build_seconds"]),
+        "package_version": text(known["package_version"]),
+    }
+    return EngineInfo(**known)
 
 
 def _counts(found: object) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
@@ -53,17 +54,16 @@ class ExternalData:
         """Return the file itself, no link to it."""
         parts = PureWindowsPath(location)  # takes both kinds of separators
         folder = self._path.parent
-        try:
-            source = (folder / location).resolve()
-            inside = source.is_relative_to(folder.resolve())
-        except (OSError, RuntimeError, ValueError):  # too long, a circle of links, a null character
-            inside = False
-        if not location or parts.anchor or ".." in parts.parts or not inside:
-            raise OnnxError(
-                f"{self._path} keeps {name} in {location!r}, outside its own folder: "
-                "such files are refused, save it with its data beside it"
-            )
-        return source
+        if location and not parts.anchor and ".." not in parts.parts:
+            # Names that are too long, a circle of links, a null character.
+            with suppress(OSError, RuntimeError, ValueError):
+                source = (folder / location).resolve()
+                if source.is_relative_to(folder.resolve()):
+                    return source
+        raise OnnxError(
+            f"{self._path} keeps {name} in {location!r}, outside its own folder: "
+            "such files are refused, save it with its data beside it"
+        )
 
     def _size(self, name: str, location: str, source: Path) -> int:
         if source not in self._sizes:
