@@ -25,7 +25,11 @@ Files = Mapping[str, bytes]
 
 PICTURES, HEIGHT, WIDTH = 3, 16, 24
 _TORCH = ("torch", "spandrel", "safetensors.torch", "rich.progress")
-_EXPORT = (*_TORCH, "pyvips", "onnx", "onnxscript", "torch.onnx._internal.exporter._compat", "torch.export")
+_EXPORT = (
+    *_TORCH,
+    *("pyvips", "onnx", "onnxscript.function_libs.torch_lib.ops"),
+    *("torch.export._trace", "torch.onnx._internal.exporter._core"),
+)
 
 
 @dataclass(frozen=True)

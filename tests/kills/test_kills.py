@@ -12,7 +12,7 @@ from .campaign import SIGNALS, Range
 from .commands import COMMANDS, Command
 from .server import Server
 
-FAST = ("fuse", "upscale (folder)")
+FAST = ("engine (ONNX)",)
 SECONDS = 25.0
 """For each command behind the slow marker: as many kills as fit."""
 
