@@ -38,10 +38,6 @@ class File:
             (folder / name).symlink_to(target)
         return path
 
-    def named(self, suffix: str) -> File:
-        """Return the same with another suffix."""
-        return replace(self, name=Path(self.name).stem + suffix)
-
     def holding(self, content: bytes) -> File:
         """Return another file of that name."""
         return replace(self, content=content)

@@ -18,8 +18,8 @@ def _script(suffix: str) -> Make:
     return lambda _: File(f"script{suffix}", writing())
 
 
-def _tar(kind: bytes, suffix: str = ".pth") -> Make:
-    members = [("storages", kind), ("tensors", tarfile.REGTYPE), ("pickle", tarfile.REGTYPE)]
+def _tar(suffix: str) -> Make:
+    members = [("storages", tarfile.FIFOTYPE), ("tensors", tarfile.REGTYPE), ("pickle", tarfile.REGTYPE)]
     return lambda _: File(f"old{suffix}", tarred(members, data=pickled(0)))
 
 
@@ -52,8 +52,8 @@ BREAKERS: Mapping[str, Breaker] = {
     "pipe .pth": program("hang", pipe(".pth")),
     "pipe .pt": program("hang", pipe(".pt")),
     "pipe .safetensors": program("hang", pipe(".safetensors")),
-    "tar with a pipe in it": program("hang", _tar(tarfile.FIFOTYPE)),
-    "tar with a pipe in it .pt": program("hang", _tar(tarfile.FIFOTYPE, ".pt")),
+    "tar with a pipe in it": program("hang", _tar(".pth")),
+    "tar with a pipe in it .pt": program("hang", _tar(".pt")),
     "bomb of a pickle": checkpoint("take gigabytes and more than 10 s", _bomb("data.pkl")),
     "bomb of a storage": checkpoint("run on after 10 s", _bomb("/data/0")),
     "zip over several disks": checkpoint("end in a BadZipFile of zipfile", _over_disks),

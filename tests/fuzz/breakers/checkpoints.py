@@ -67,7 +67,7 @@ BREAKERS: Mapping[str, Breaker] = {
     ),
     "keys with terminal codes": checkpoint("act on the terminal", _renamed(f"layers.0.0.{CONTROLS}", ".pth")),
     "file name with terminal codes": checkpoint(
-        "act on the terminal", fixed(File(f"model{CONTROLS[:-1]}.pth", b"no model"))
+        "act on the terminal", fixed(File(f"model{CONTROLS}.pth", b"no model"))
     ),
     "too many zero points": _unobserved(
         "end in a RuntimeError of torch", _observed(zero_point=torch.zeros(5, dtype=torch.int64))

@@ -140,9 +140,7 @@ BREAKERS: Mapping[str, Breaker] = {
     ),
     "data of 4 exabytes": Breaker("end in a MemoryError", _external(length=str(2**62)), _ALL),
     "data of a length over 64 bits": Breaker("end in an OverflowError", _external(length=str(2**80)), _ALL),
-    "data at a name with terminal codes": Breaker(
-        "act on the terminal", _external(location=CONTROLS.replace("\x00", "")), _ALL
-    ),
+    "data at a name with terminal codes": Breaker("act on the terminal", _external(location=CONTROLS), _ALL),
     "deep metadata": Breaker(
         "end in a RecursionError of json", _metadata("[" * 200_000), {"open_source": "", "lint": ""}
     ),
@@ -151,7 +149,7 @@ BREAKERS: Mapping[str, Breaker] = {
         "run on after 10 s", _inputs("a" * 100_000), {**_ALL, "open_source": ""}
     ),
     "inputs with terminal codes": Breaker(
-        "act on the terminal", _inputs(CONTROLS.replace("\x00", "")), {**_ALL, "open_source": ""}
+        "act on the terminal", _inputs(CONTROLS), {**_ALL, "open_source": ""}
     ),
     "ONNX file name with terminal codes": Breaker("act on the terminal", _named(f"m{CONTROLS}.onnx"), _ALL),
     "nodes with terminal codes": Breaker(

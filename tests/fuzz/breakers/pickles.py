@@ -19,12 +19,12 @@ _BIAS = "conv_first.bias"
 _FIRST = tensor(8, (8,), (1,))
 
 
-def _changed(*entries: tuple[str, Any], name: str = "plain.pth") -> Make:
-    """Return what makes a seed's state_dict with other entries in its pickle."""
+def _changed(key: str, value: Any) -> Make:
+    """Return what makes a seed's state_dict with another value in its pickle."""
 
     def make(seeds: Seeds) -> File:
-        values, storages = stored(loaded(seeds.folder / "checkpoints" / name))
-        return File("odd.pth", archive(pickled({**values, **dict(entries)}), storages))
+        values, storages = stored(loaded(seeds.folder / "checkpoints" / "plain.pth"))
+        return File("odd.pth", archive(pickled({**values, key: value}), storages))
 
     return make
 
@@ -67,11 +67,11 @@ BREAKERS: Mapping[str, Breaker] = {
     "storage of the older format that announces 4 TB": checkpoint("take all memory", _legacy),
     "trained range expanded to 80 GB": checkpoint(
         "take all memory (bad_alloc)",
-        _changed(("trained_ranges.weight_scales.conv_first", _expanded(20 * 10**9))),
+        _changed("trained_ranges.weight_scales.conv_first", _expanded(20 * 10**9)),
     ),
     "trained range expanded to 2 GB": checkpoint(
         "take all memory (bad_alloc)",
-        _changed(("trained_ranges.weight_scales.conv_first", _expanded(5 * 10**8))),
+        _changed("trained_ranges.weight_scales.conv_first", _expanded(5 * 10**8)),
     ),
     "bytes that announce 1 TB": checkpoint(
         "end in a MemoryError", _pickle(b"\x8e" + struct.pack("<Q", 2**40))
@@ -83,18 +83,18 @@ BREAKERS: Mapping[str, Breaker] = {
         "take more than a gigabyte", _pickle(b"Nr\xff\xff\xff\x03")
     ),
     "storage that is no tuple": checkpoint(
-        "end in an AssertionError of torch", _changed((_BIAS, Persistent(None)))
+        "end in an AssertionError of torch", _changed(_BIAS, Persistent(None))
     ),
     "storage that is a dictionary": checkpoint(
-        "end in an AssertionError of torch", _changed((_BIAS, Persistent({})))
+        "end in an AssertionError of torch", _changed(_BIAS, Persistent({}))
     ),
     "storage of another kind": checkpoint(
-        "end in an AssertionError of torch", _changed((_BIAS, Persistent(("a", "b"))))
+        "end in an AssertionError of torch", _changed(_BIAS, Persistent(("a", "b")))
     ),
     "tensor with a text for metadata": checkpoint(
-        "end in an AssertionError of torch", _changed((_BIAS, _with_metadata("x")))
+        "end in an AssertionError of torch", _changed(_BIAS, _with_metadata("x"))
     ),
     "tensor with a number for metadata": checkpoint(
-        "end in an AssertionError of torch", _changed((_BIAS, _with_metadata(5)))
+        "end in an AssertionError of torch", _changed(_BIAS, _with_metadata(5))
     ),
 }
