@@ -165,6 +165,7 @@ def table(rows: dict[str, Row]) -> str:
     head = ["target", "mutations", *COLUMNS.values()]
     lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
     for name, row in rows.items():
-        title = FORMATS[name].title if name in FORMATS else name
-        lines.append([title, f"{row.tried:,}", *(str(row.counts[column]) for column in COLUMNS)])
+        lines.append(
+            [FORMATS[name].title, f"{row.tried:,}", *(str(row.counts[column]) for column in COLUMNS)]
+        )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

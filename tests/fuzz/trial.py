@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,9 @@ def made(item: Item, seeds: Seeds) -> tuple[File, str, Sequence[str]]:
     """Return the file that an item names, its story and its targets."""
     if item[0] == "breaker":
         return BREAKERS[item[1]].make(seeds), item[1], [item[2]]
-    return mutation(item[0], item[1], item[2], seeds)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tensors that lose a part of themselves on purpose
+        return mutation(item[0], item[1], item[2], seeds)
 
 
 class Trial:
