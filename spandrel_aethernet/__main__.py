@@ -69,6 +69,9 @@ def main() -> int:
         for one in ours:
             signal.signal(one, signal.SIG_DFL)
     if received and code:
+        # A KeyboardInterrupt that came in `exec` of a text, as dataclasses do, sets a flag of the interpreter
+        # that makes its exit code 130; the next `exec` of a text clears it.
+        exec("")  # noqa: S102
         how = "cancelled" if received == signal.SIGINT else f"ended by {received.name}"
         with suppress(OSError):  # a terminal that hung up takes no more
             print(f"aethernet: {how}", file=sys.stderr)  # noqa: T201

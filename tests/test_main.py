@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from spandrel_aethernet import __version__
 from spandrel_aethernet.data import DEMO_MODEL
+
+ROOT = Path(__file__).parents[1]
 
 
 def run_and_press(
@@ -109,6 +112,22 @@ sys.exit(run())
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (143, "aethernet: ended by SIGTERM\n")
     assert result.stdout == "colorsys\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process gets a signal of its own there")
+def test_a_signal_while_a_text_is_executed_gives_its_own_exit_code(tmp_path: Path) -> None:
+    """`python -m` exits with 130 where a KeyboardInterrupt came in `exec`, which makes dataclasses."""
+    (tmp_path / "command.py").write_text("""
+import os, signal, sys, types
+main = lambda: exec("os.kill(os.getpid(), signal.SIGTERM)")
+sys.modules["spandrel_aethernet.cli"] = types.SimpleNamespace(main=main)
+from spandrel_aethernet.__main__ import main as run
+sys.exit(run())
+""")
+    search = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "command"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=search)
+    assert (result.returncode, result.stderr) == (143, "aethernet: ended by SIGTERM\n")
 
 
 def test_an_error_in_the_program_itself_shows_where_it_is() -> None:

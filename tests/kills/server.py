@@ -95,7 +95,7 @@ class Server:
         runs = [[str(path), *map(str, command)] for path, command in zip(said, commands, strict=True)]
         answer = self._ask({**request, "runs": runs})
         return [
-            Ended(code, answer["seconds"], path.read_text("utf-8", errors="replace"), answer["orphans"])
+            Ended(code, answer["seconds"], _said(path), answer["orphans"])
             for code, path in zip(answer["codes"], said, strict=True)
         ]
 
@@ -104,6 +104,11 @@ class Server:
         assert self._process.stdout is not None
         print(json.dumps(request), file=self._process.stdin, flush=True)
         return json.loads(self._process.stdout.readline())
+
+
+def _said(path: Path) -> str:
+    """Return what a command said; at its end, a library that was loaded before it complains of the fork."""
+    return path.read_text("utf-8", errors="replace").partition("nanobind: ")[0]
 
 
 def _serve() -> None:
