@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from .lint.linter import lint_onnx
     from .model.arch import AETHERNET_REGISTRY, AetherNetArch
     from .model.checkpoint import Checkpoint, CheckpointInfo, read_checkpoint
+    from .model.first.network import AetherNet
     from .model.fuse_file import fuse
     from .model.install import install
     from .model.io import load_model
-    from .model.network import AetherNet
     from .model.ranges import ActivationRange, TrainedRanges
     from .onnx_export.calibration import Calibrator
     from .onnx_export.export import export_network, export_onnx
@@ -95,7 +95,7 @@ _HOMES = {
     "model.checkpoint": ("Checkpoint", "CheckpointInfo", "read_checkpoint"),
     "model.fuse_file": ("fuse",),
     "model.io": ("load_model",),
-    "model.network": ("AetherNet",),
+    "model.first.network": ("AetherNet",),
     "model.ranges": ("ActivationRange", "TrainedRanges"),
     "onnx_export.calibration": ("Calibrator",),
     "onnx_export.export": ("export_network", "export_onnx"),

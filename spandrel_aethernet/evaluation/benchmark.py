@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..model.network import AetherNet
+from ..model.first.network import AetherNet
 from ..progress import SILENT, Progress
 from .turns import take_turns
 

@@ -18,8 +18,8 @@ from ..images.files import Picture, read_picture, write_picture
 from ..inference.jobs import Job
 from ..inference.pytorch import PyTorchBackend
 from ..inference.upscale import upscale_file
+from ..model.first.network import AetherNet
 from ..model.install import install
-from ..model.network import AetherNet
 from ..progress import SILENT, Progress
 from .figures import side_by_side
 from .metrics import psnr_inside

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import AetherError, ArgumentError, Hint, check_choice
-from ..model.network import HEAD_WIDTH, AetherNet
+from ..model.first.network import HEAD_WIDTH, AetherNet
 from ..shapes import shape_text
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")

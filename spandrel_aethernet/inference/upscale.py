@@ -12,7 +12,7 @@ from spandrel import ImageModelDescriptor
 from ..errors import AetherError, ArgumentError, Hint, ImageError, OutputError
 from ..files import check_target
 from ..images.files import Picture, check_holds, read_picture, write_picture
-from ..model.network import AetherNet
+from ..model.first.network import AetherNet
 from ..progress import SILENT, Progress
 from ..shapes import shape_text
 from .backend import Backend

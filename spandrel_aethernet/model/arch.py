@@ -15,8 +15,8 @@ from typing_extensions import override
 
 from ..errors import check_choice
 from .checkpoint import WEIGHTS, Weights, detect, read_checkpoint
-from .fuse import fuse_state_dict
-from .network import AetherNet
+from .first.network import AetherNet
+from .large_kernel import fuse_large_kernels
 
 
 class AetherNetArch(Architecture[AetherNet]):
@@ -46,7 +46,7 @@ class AetherNetArch(Architecture[AetherNet]):
         model = AetherNet(**hyperparameters)
         return ImageModelDescriptor(
             model,
-            fuse_state_dict(checkpoint.state_dict),
+            fuse_large_kernels(checkpoint.state_dict),
             architecture=self,
             purpose="Restoration" if model.scale == 1 else "SR",
             tags=[checkpoint.info.variant, *checkpoint.info.layout.split(", ")],

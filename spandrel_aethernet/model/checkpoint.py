@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..errors import CheckpointError, check_choice
 from ..shapes import shape_text
-from .hyperparameters import read_hyperparameters, variant_of
-from .network import AetherNet
+from .first.hyperparameters import read_hyperparameters, variant_of
+from .first.network import AetherNet
 from .observers import is_observer_key, put_on_trained_grid, read_observers
 from .ranges import CALIBRATED_PREFIX, TrainedRanges, ranges_from_tensors, ranges_to_tensors
 from .ranges import PREFIX as RANGES_PREFIX

@@ -10,8 +10,8 @@ import torch
 from ..errors import CheckpointError, Hint
 from ..files import check_target
 from .checkpoint import CheckpointInfo, Weights
+from .first.network import AetherNet
 from .io import save_state_dict
-from .network import AetherNet
 from .ranges import PREFIX as RANGES_PREFIX
 from .source import NetworkInput, NetworkSource, as_source
 

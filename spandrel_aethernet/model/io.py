@@ -20,7 +20,7 @@ from ..files import replacing
 from ..gate.files import read_file
 from .arch import AetherNetArch
 from .checkpoint import Weights, detect
-from .network import AetherNet
+from .first.network import AetherNet
 from .ranges import PREFIX as RANGES_PREFIX
 from .torch_file import CPU, read_torch_file
 

@@ -13,8 +13,8 @@ from spandrel import ImageModelDescriptor
 
 from ..errors import ArgumentError, check_choice
 from .checkpoint import WEIGHTS, Checkpoint, Weights, read_checkpoint
+from .first.network import AetherNet
 from .io import named, read_checkpoint_file
-from .network import AetherNet
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..data import PHOTOGRAPHS, half_size
 from ..errors import ArgumentError
 from ..images.channels import feed_for, to_network
 from ..images.files import format_of, read_picture
-from ..model.network import AetherNet
+from ..model.first.network import AetherNet
 from ..model.ranges import TrainedRanges
 from ..model.source import NetworkSource
 from ..progress import SILENT, Progress

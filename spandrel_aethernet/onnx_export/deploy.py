@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from ..model.network import AetherBlock, AetherNet, GatedFFN
+from ..model.first.network import AetherBlock, AetherNet, GatedFFN
 
 
 class MatMul(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor
 from spandrel_aethernet import AetherNetArch, read_checkpoint
 from spandrel_aethernet.errors import CheckpointError
 from spandrel_aethernet.model.checkpoint import detect, inspect
-from spandrel_aethernet.model.network import VARIANTS, AetherNet
+from spandrel_aethernet.model.first.network import VARIANTS, AetherNet
 
 from ..conftest import make_network
 

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from spandrel_aethernet import ActivationRange, AetherNet, TrainedRanges
-from spandrel_aethernet.model.network import SCALES, VARIANTS
+from spandrel_aethernet.model.base import SCALES
+from spandrel_aethernet.model.first.network import VARIANTS
 
 from ..conftest import make_network
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from spandrel_aethernet import AetherNet, AetherNetArch, read_checkpoint
 from spandrel_aethernet.errors import CheckpointError
-from spandrel_aethernet.model.fuse import fuse_state_dict
+from spandrel_aethernet.model.large_kernel import fuse_large_kernels
 from spandrel_aethernet.model.observers import is_observer_key
 
 from ..conftest import make_network
@@ -187,6 +187,6 @@ def test_a_grid_that_was_never_observed_is_no_grid(fused: bool) -> None:
 
 
 def test_observers_of_branches_that_were_fused_away_do_no_harm() -> None:
-    state_dict = fuse_state_dict(train_with(moving_average).state_dict())
+    state_dict = fuse_large_kernels(train_with(moving_average).state_dict())
     assert "layers.0.0.conv.lk_conv.weight_fake_quant.scale" in state_dict
     assert read_checkpoint(state_dict).info.layout == "fused, QAT"

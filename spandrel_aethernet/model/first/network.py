@@ -1,4 +1,4 @@
-"""AetherNet: the blocks and the network, in its fused and its not fused form.
+"""The first generation (`layers.*` keys): blocks and network, in its fused and its not fused form.
 
 Architecture by Philip Hofmann (MIT). Parameter names and arithmetic follow the published checkpoints.
 """
@@ -10,19 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from spandrel.util import store_hyperparameters
 from torch import Tensor, nn
 from typing_extensions import override
 
-from ..errors import ArgumentError, check_choice
-from .fuse import fuse_state_dict
-from .ranges import PREFIX as RANGES_PREFIX
-from .ranges import TrainedRanges, ranges_from_tensors, ranges_to_tensors
+from ..base import AetherBase, check_sizes
+from ..large_kernel import LargeKernelConv, check_kernels, fuse_large_kernels
 
-SCALES = (1, 2, 3, 4, 8)
-MAX_KERNEL = 31
 HEAD_WIDTH = 64
 """Channels between `conv_before_upsample` and `conv_last`, the same in every published file."""
 
@@ -43,38 +38,6 @@ VARIANTS: Mapping[str, Variant] = {
     "aether_medium": Variant(128, (6,) * 6, 2.0, 11, 3),
     "aether_large": Variant(180, (8,) * 8, 2.5, 13, 3),
 }
-
-
-class LargeKernelConv(nn.Module):
-    """Depthwise convolution with a large kernel; input and output N x C x H x W.
-
-    Not fused it is the sum of a large and a small branch, each with its own bias. Fused it is one
-    convolution.
-    """
-
-    def __init__(self, dim: int, lk_kernel: int, sk_kernel: int, *, fused: bool) -> None:
-        super().__init__()
-        self.fused = fused
-
-        def depthwise(kernel: int, *, bias: bool) -> nn.Conv2d:
-            return nn.Conv2d(dim, dim, kernel, padding=kernel // 2, groups=dim, bias=bias)
-
-        if fused:
-            self.fused_conv = depthwise(lk_kernel, bias=True)
-        else:
-            self.lk_bias = nn.Parameter(torch.zeros(dim))
-            self.sk_bias = nn.Parameter(torch.zeros(dim))
-            self.lk_conv = depthwise(lk_kernel, bias=False)
-            self.sk_conv = depthwise(sk_kernel, bias=False)
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        """Return a tensor of the input's shape."""
-        if self.fused:
-            return self.fused_conv(x)
-        large = self.lk_conv(x) + self.lk_bias.view(1, -1, 1, 1)
-        small = self.sk_conv(x) + self.sk_bias.view(1, -1, 1, 1)
-        return large + small
 
 
 class GatedFFN(nn.Module):
@@ -117,7 +80,7 @@ def _upsampler(scale: int) -> nn.Sequential:
 
 
 @store_hyperparameters()
-class AetherNet(nn.Module):
+class AetherNet(AetherBase):
     """The whole network.
 
     Takes N x `in_chans` x H x W with values 0..1, any H and W from 1, in the dtype of its parameters
@@ -152,16 +115,12 @@ class AetherNet(nn.Module):
         nothing once fused. `img_range` scales the input after the mean is taken off; 1 in every published
         file, and no file can tell it. Raises `ArgumentError` for anything else.
         """
-        super().__init__()
+        super().__init__(in_chans=in_chans, scale=scale, img_range=img_range)
         hidden = int(embed_dim * mlp_ratio)
-        sizes = {"in_chans": in_chans, "embed_dim": embed_dim, "embed_dim * mlp_ratio": hidden}
-        _check_sizes(sizes | {"every depth": min(depths, default=0)}, scale)
-        _check_kernels(lk_kernel, lk_kernel if fused else sk_kernel)
-        self.scale = scale
-        self.in_chans = in_chans
-        self.img_range = img_range
+        sizes = {"embed_dim": embed_dim, "embed_dim * mlp_ratio": hidden}
+        check_sizes(sizes | {"every depth": min(depths, default=0)})
+        check_kernels(lk_kernel, lk_kernel if fused else sk_kernel)
         self.mean = 0.5 if in_chans == 3 else 0.0
-        self.trained_ranges: TrainedRanges | None = None
 
         def block() -> AetherBlock:
             return AetherBlock(embed_dim, hidden, lk_kernel, sk_kernel, fused=fused)
@@ -186,61 +145,18 @@ class AetherNet(nn.Module):
         return y / self.img_range + self.mean
 
     @property
+    @override
     def receptive_radius(self) -> int:
-        """Receptive-field radius: how many input pixels away a pixel can still change an output pixel."""
         hp = self.hyperparameters
         body = 3 + sum(hp["depths"]) * (hp["lk_kernel"] // 2)
         doublings = [1 / 2**step for step in range(self.scale.bit_length() - 1)]
         upsampler = 1.0 if self.scale == 3 else sum(doublings)
         return body + math.ceil(upsampler + 1 / self.scale)
 
+    @override
     def fuse(self) -> AetherNet:
-        """Return a fused copy on the same device and in the same dtype; this network stays as it is."""
         own = next(self.parameters())
         hyperparameters: dict[str, Any] = {**self.hyperparameters, "fused": True}
         copy = AetherNet(**hyperparameters).to(own.device, own.dtype)
-        copy.load_state_dict(fuse_state_dict(self.state_dict()))
+        copy.load_state_dict(fuse_large_kernels(self.state_dict()))
         return copy.train(self.training)
-
-    # The ranges are not buffers because `model.half()`, which chaiNNer calls, would round them.
-    @override
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        if self.trained_ranges is not None:
-            for key, tensor in ranges_to_tensors(self.trained_ranges).items():
-                destination[prefix + key] = tensor
-
-    @override
-    def _load_from_state_dict(
-        self,
-        state_dict: Mapping[str, Any],
-        prefix: str,
-        local_metadata: Any,
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-        )
-        own = prefix + RANGES_PREFIX
-        unexpected_keys[:] = [key for key in unexpected_keys if not key.startswith(own)]
-        self.trained_ranges = ranges_from_tensors(
-            {key.removeprefix(prefix): tensor for key, tensor in state_dict.items() if key.startswith(own)}
-        )
-
-
-def _check_sizes(sizes: Mapping[str, int], scale: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ArgumentError(f"{name} must be 1 or more, not {size}")
-    check_choice("scale", scale, SCALES)
-
-
-def _check_kernels(lk_kernel: int, sk_kernel: int) -> None:
-    for name, kernel in (("lk_kernel", lk_kernel), ("sk_kernel", sk_kernel)):
-        if kernel % 2 == 0 or not 1 <= kernel <= MAX_KERNEL:
-            raise ArgumentError(f"{name} must be odd and at most {MAX_KERNEL}, not {kernel}")
-    if sk_kernel > lk_kernel:
-        raise ArgumentError(f"sk_kernel ({sk_kernel}) must not be larger than lk_kernel ({lk_kernel})")

@@ -12,8 +12,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import CheckpointError
-from .network import HEAD_WIDTH, MAX_KERNEL, VARIANTS
+from ...errors import CheckpointError
+from ..large_kernel import MAX_KERNEL
+from .network import HEAD_WIDTH, VARIANTS
 
 _BLOCK = re.compile(r"layers\.(\d{1,9})\.(\d{1,9})\.")
 _SCALE_OF_UPSAMPLERS: Mapping[tuple[int, ...], int] = {(): 1, (0,): 2, (0, 2): 4, (0, 2, 4): 8}

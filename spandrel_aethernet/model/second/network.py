@@ -1,0 +1,339 @@
+"""The second generation (`stages.*` keys): blocks and network, each part in the form it is found in.
+
+Architecture by Philip Hofmann (MIT). Parameter names and arithmetic follow the published network, version
+3.1.1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import torch
+import torch.nn.functional as F
+from spandrel.util import store_hyperparameters
+from torch import Tensor, nn
+from typing_extensions import override
+
+from ...errors import ArgumentError, check_choice
+from ..base import AetherBase, check_sizes
+from ..large_kernel import LargeKernelConv, check_kernels
+from .fuse import NORM_EPS, fuse_state_dict
+
+Norm = Literal["deployment", "layernorm"]
+NORMS: tuple[Norm, ...] = ("deployment", "layernorm")
+MEAN = 0.5
+LEAST_HEAD = 32
+"""The fewest channels that the upsampler works in."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The hyper-parameters that a published name stands for."""
+
+    embed_dim: int
+    depths: tuple[int, ...]
+    mlp_ratio: float
+    lk_kernel: int
+    sk_kernel: int
+    channel_attn: bool = True
+    spatial_attn: bool = False
+    res_scale: float = 0.1
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "aether_mobile": Variant(64, (2,) * 4, 1.5, 7, 3, channel_attn=False, res_scale=0.2),
+    "aether_tiny": Variant(64, (3,) * 3, 1.5, 13, 5, res_scale=0.2),
+    "aether_small": Variant(96, (4,) * 4, 1.5, 13, 5),
+    "aether_medium": Variant(128, (6,) * 4, 1.5, 13, 5),
+    "aether_large": Variant(180, (8,) * 5, 1.5, 13, 5, spatial_attn=True),
+    "aether_pro": Variant(192, (8,) * 5, 1.75, 15, 5, spatial_attn=True),
+    "aether_extreme": Variant(256, (12,) * 5, 2.0, 21, 5, spatial_attn=True),
+}
+
+
+class DeploymentNorm(nn.Module):
+    """Batch normalisation as it is deployed: a scale and a shift of each channel, N x C x H x W."""
+
+    def __init__(self, dim: int, *, fused: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, dim, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(1, dim, 1, 1))
+        self.fused = fused
+        if not fused:
+            self.register_buffer("running_mean", torch.zeros(1, dim, 1, 1))
+            self.register_buffer("running_var", torch.ones(1, dim, 1, 1))
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a tensor of the input's shape."""
+        if self.fused:
+            return x * self.weight + self.bias
+        mean, variance = self.get_buffer("running_mean"), self.get_buffer("running_var")
+        return (x - mean) / torch.sqrt(variance + NORM_EPS) * self.weight + self.bias
+
+
+class ChannelLayerNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of N x C x H x W."""
+
+    @override
+    def forward(self, input: Tensor) -> Tensor:
+        """Return a tensor of the input's shape."""
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class GatedConvFFN(nn.Module):
+    """Gated feed-forward by 1x1 convolutions; input and output N x C x H x W."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.temperature = nn.Parameter(torch.ones(1))
+        self.conv_gate = nn.Conv2d(dim, hidden, 1)
+        self.conv_main = nn.Conv2d(dim, hidden, 1)
+        self.conv_out = nn.Conv2d(hidden, dim, 1)
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `conv_out(silu(temperature * conv_gate(x)) * conv_main(x))`, the input's shape kept."""
+        gate, main = F.silu(self.temperature * self.conv_gate(x)), self.conv_main(x)
+        return self.conv_out(gated(gate, main))
+
+
+def gated(gate: Tensor, main: Tensor) -> Tensor:
+    """Return the product, which the published network takes in float32 where its inputs are float16."""
+    if gate.dtype is torch.float16:
+        return (gate.float() * main.float()).to(torch.float16)
+    return gate * main
+
+
+class ChannelAttention(nn.Module):
+    """Scales each channel by what the means of all channels over the whole input tell."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        narrow = dim // 8
+        self.fc = nn.Sequential(
+            nn.Conv2d(dim, narrow, 1, bias=False), nn.ReLU(), nn.Conv2d(narrow, dim, 1, bias=False)
+        )
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a tensor of the input's shape."""
+        return x * torch.sigmoid(self.fc(self.means(x)))
+
+    def means(self, x: Tensor) -> Tensor:
+        """Return the mean of each channel, N x C x 1 x 1; one input of many tiles gives them another way."""
+        return x.mean((2, 3), keepdim=True)
+
+
+class SpatialAttention(nn.Module):
+    """Scales each pixel by what the largest and the mean channel around it tell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a tensor of the input's shape."""
+        told = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], 1)
+        return x * torch.sigmoid(self.conv(told))
+
+
+class Form:
+    """In which form the blocks of a network are built."""
+
+    def __init__(self, hyperparameters: Mapping[str, Any]) -> None:
+        self.dim: int = hyperparameters["embed_dim"]
+        self.hidden = int(self.dim * hyperparameters["mlp_ratio"])
+        self.given = hyperparameters
+
+    def norm(self) -> nn.Module:
+        """Return a norm over `dim` channels."""
+        if self.given["norm"] == "layernorm":
+            return ChannelLayerNorm(self.dim, eps=1e-5)
+        return DeploymentNorm(self.dim, fused=self.given["norm_fused"])
+
+    def block(self) -> AetherBlock2:
+        """Return a block."""
+        return AetherBlock2(self)
+
+
+class AetherBlock2(nn.Module):
+    """One residual block; input and output N x C x H x W."""
+
+    def __init__(self, form: Form) -> None:
+        super().__init__()
+        given = form.given
+        self.conv = LargeKernelConv(form.dim, given["lk_kernel"], given["sk_kernel"], fused=given["fused"])
+        self.norm = form.norm()
+        self.ffn = GatedConvFFN(form.dim, form.hidden)
+        self.channel_attn = ChannelAttention(form.dim) if given["channel_attn"] else nn.Identity()
+        self.spatial_attn = SpatialAttention() if given["spatial_attn"] else nn.Identity()
+        self.res_scale: float = given["res_scale"]
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a tensor of the input's shape."""
+        y = self.ffn(self.norm(self.conv(x)))
+        return x + self.res_scale * self.spatial_attn(self.channel_attn(y))
+
+
+class QuantFusion(nn.Module):
+    """Joins what all stages gave; input and output N x C x H x W."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.error_comp = nn.Parameter(torch.zeros(1, dim, 1, 1))
+        self.fusion_conv = nn.Conv2d(dim, dim, 1)
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a tensor of the input's shape."""
+        return self.fusion_conv(x) + self.error_comp
+
+
+class Upsampler(nn.Module):
+    """From N x C x H x W to N x `head_width(C, scale)` x H·scale x W·scale."""
+
+    def __init__(self, dim: int, scale: int) -> None:
+        super().__init__()
+        out = head_width(dim, scale)
+        steps: list[nn.Module] = []
+        if scale == 1:
+            steps = [nn.Conv2d(dim, out, 3, padding=1)]
+        factors = [3] if scale == 3 else [2] * (scale.bit_length() - 1)
+        for number, factor in enumerate(factors):
+            width = out if number == len(factors) - 1 else dim // 2
+            steps += [nn.Conv2d(dim, width * factor**2, 3, padding=1), nn.PixelShuffle(factor)]
+            dim = width
+        self.blocks = nn.Sequential(*steps)
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the enlarged tensor."""
+        return self.blocks(x)
+
+
+def head_width(dim: int, scale: int) -> int:
+    """Return how many channels `conv_last` takes."""
+    return max(LEAST_HEAD, dim // max(1, scale // 2) // 2 * 2)
+
+
+def fusion_widths(dim: int, stages: int) -> list[int]:
+    """Return how many channels each stage gives to the fusion: together `dim`."""
+    return [dim // stages + (number < dim % stages) for number in range(stages)]
+
+
+@store_hyperparameters()
+class AetherNet2(AetherBase):
+    """The whole network of the second generation.
+
+    Takes N x `in_chans` x H x W with values 0..1, any H and W from 1, in the dtype of its parameters
+    (float32, float16 or bfloat16), and returns N x `in_chans` x H·`scale` x W·`scale` in that dtype, not
+    clamped. With `channel_attn` every output pixel depends on the whole input. `trained_ranges` as in
+    `AetherNet`.
+
+        network = spandrel_aethernet.AetherNet2(scale=4)
+        upscaled = network(torch.rand(1, 3, 48, 64))  # 1 x 3 x 192 x 256
+    """
+
+    hyperparameters: dict[str, Any] = {}  # noqa: RUF012  (spandrel's decorator sets it on the instance)
+
+    def __init__(
+        self,
+        *,
+        in_chans: int = 3,
+        embed_dim: int = 96,
+        depths: Sequence[int] = (4, 4, 4, 4),
+        mlp_ratio: float = 1.5,
+        scale: int = 2,
+        lk_kernel: int = 13,
+        sk_kernel: int = 5,
+        norm: Norm = "deployment",
+        channel_attn: bool = True,
+        spatial_attn: bool = False,
+        res_scale: float = 0.1,
+        img_range: float = 1.0,
+        fused: bool = False,
+        norm_fused: bool = False,
+    ) -> None:
+        """Build the network with fresh parameters.
+
+        Sizes and kernels as in `AetherNet`. `fused` tells the form of the large kernels, `norm_fused` that of
+        deployment norms; a layer norm has one form only. `res_scale` multiplies what a block adds; tiny and
+        mobile have 0.2, and no tensor tells it. Raises `ArgumentError` for values that no network has.
+        """
+        super().__init__(in_chans=in_chans, scale=scale, img_range=img_range)
+        form = Form(
+            {
+                "embed_dim": embed_dim,
+                "mlp_ratio": mlp_ratio,
+                "lk_kernel": lk_kernel,
+                "sk_kernel": sk_kernel,
+                "norm": norm,
+                "norm_fused": norm_fused,
+                "fused": fused,
+                "channel_attn": channel_attn,
+                "spatial_attn": spatial_attn,
+                "res_scale": res_scale,
+            }
+        )
+        check_choice("norm", norm, NORMS)
+        check_kernels(lk_kernel, lk_kernel if fused else sk_kernel)
+        sizes = {"embed_dim": embed_dim, "embed_dim * mlp_ratio": form.hidden}
+        check_sizes(sizes | {"every depth": min(depths, default=0)})
+        if embed_dim < max(len(depths), 8 if channel_attn else 1):
+            raise ArgumentError(f"embed_dim is {embed_dim}: expected 8 or more, and one for each stage")
+        self.register_buffer("scale_tensor", torch.tensor(scale))
+        self.register_buffer("mean", torch.full((1, in_chans, 1, 1), MEAN))
+
+        self.conv_first = nn.Conv2d(in_chans, embed_dim, 3, padding=1)
+        self.stages = nn.ModuleList(nn.Sequential(*(form.block() for _ in range(depth))) for depth in depths)
+        widths = fusion_widths(embed_dim, len(depths))
+        self.fusion_convs = nn.ModuleList(nn.Conv2d(embed_dim, width, 1) for width in widths)
+        self.quant_fusion_layer = QuantFusion(embed_dim)
+        self.norm = form.norm()
+        self.conv_after_body = nn.Conv2d(embed_dim, embed_dim, 3, padding=1)
+        self.conv_before_upsample = nn.Sequential(
+            nn.Conv2d(embed_dim, embed_dim, 3, padding=1), nn.LeakyReLU(0.01)
+        )
+        self.upsample = Upsampler(embed_dim, scale)
+        self.conv_last = nn.Conv2d(head_width(embed_dim, scale), in_chans, 3, padding=1)
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        """Upscale one batch; shapes and ranges as the class says."""
+        mean = self.get_buffer("mean")
+        y = shallow = self.conv_first(x / self.img_range - mean)
+        parts: list[Tensor] = []
+        for stage, narrow in zip(self.stages, self.fusion_convs, strict=True):
+            y = stage(y)
+            parts.append(narrow(y))
+        deep = self.norm(self.quant_fusion_layer(torch.cat(parts, 1))) + shallow
+        deep = self.conv_after_body(deep) + deep
+        y = self.conv_last(self.upsample(self.conv_before_upsample(deep)))
+        return (y + mean) * self.img_range
+
+    @property
+    @override
+    def receptive_radius(self) -> int | None:
+        """None with channel attention, whose reach is the whole input; else as in `AetherNet`."""
+        hp = self.hyperparameters
+        if hp["channel_attn"]:
+            return None
+        block = hp["lk_kernel"] // 2 + (3 if hp["spatial_attn"] else 0)
+        head = sum(1 / 2**step for step in range(self.scale.bit_length() - 1)) if self.scale != 3 else 1
+        return 3 + sum(hp["depths"]) * block + math.ceil(max(head, 1) + 1 / self.scale)
+
+    @override
+    def fuse(self) -> AetherNet2:
+        """Return a copy with fused convolutions and norms, on the same device and in the same dtype."""
+        own = next(self.parameters())
+        hyperparameters: dict[str, Any] = {**self.hyperparameters, "fused": True}
+        hyperparameters["norm_fused"] = hyperparameters["norm"] == "deployment"
+        copy = AetherNet2(**hyperparameters).to(own.device, own.dtype)
+        copy.load_state_dict(fuse_state_dict(cast(dict[str, Tensor], self.state_dict())))
+        return copy.train(self.training)
