@@ -69,6 +69,21 @@ def test_a_build_can_be_stopped_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("trusted", [False, True])
+def test_an_engine_that_nothing_describes_is_loaded_only_if_trusted(
+    backend: Backend, artifacts: Artifacts, tmp_path: Path, trusted: bool
+) -> None:
+    alone = tmp_path / "alone.engine"
+    alone.write_bytes(artifacts.engine().read_bytes())
+    graph = backend.graph()
+    graph.add("aethernet:load_engine", {"Engine File": alone, "Trust": trusted})
+    if trusted:
+        backend.run(graph)
+        return
+    with pytest.raises(NodeError, match="an engine is a program, and no alone.engine.json .* give Trust"):
+        backend.run(graph)
+
+
 def test_an_engine_is_loaded_and_needs_a_gpu_to_run(
     backend: Backend, artifacts: Artifacts, tmp_path: Path, photograph: Path
 ) -> None:

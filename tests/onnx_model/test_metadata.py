@@ -51,6 +51,46 @@ def document() -> dict[str, Any]:
     return json.loads(prop.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("scale", "2"),
+        ("scale", 0),
+        ("scale", True),
+        ("channels", 2**31),
+        ("channels", 3.0),
+        ("precision", "fp12"),
+        ("precision", None),
+        ("preset", 1),
+        ("source", ["a.pth"]),
+        ("variant", "\ud800"),
+        ("input_ranges", {"a": "guessed"}),
+        ("input_ranges", {"a": [1]}),
+        ("input_ranges", ["a"]),
+        ("float_operators", "c"),
+        ("float_operators", [1]),
+        ("profile", {"batch": 1, "height": "1", "width": "1"}),
+        ("profile", {"batch": "1", "height": "1", "width": "99999999999"}),
+        ("profile", "1"),
+    ],
+)
+def test_a_value_of_another_type_or_range_is_damage(
+    key: str, value: object, document: dict[str, Any]
+) -> None:
+    with pytest.raises(
+        OnnxError, match="the metadata spandrel_aethernet are damaged: export the model again"
+    ):
+        read_metadata(with_document({**document, key: value}))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"scale": NaN}', '{"scale": 1e999}', "9" * 5000])
+def test_a_document_that_is_none_is_damage(text: str) -> None:
+    model = ModelProto()
+    helper.set_model_props(model, {KEY: text})
+    with pytest.raises(OnnxError, match="are damaged"):
+        read_metadata(model)
+
+
 def test_metadata_survive_a_round_trip() -> None:
     model = ModelProto()
     write_metadata(model, METADATA)
