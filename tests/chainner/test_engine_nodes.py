@@ -80,7 +80,7 @@ def test_an_engine_that_nothing_describes_is_loaded_only_if_trusted(
     if trusted:
         backend.run(graph)
         return
-    with pytest.raises(NodeError, match="an engine is a program, and no alone.engine.json .* give Trust"):
+    with pytest.raises(NodeError, match=r"an engine is a program, and no alone\.engine\.json .* give Trust"):
         backend.run(graph)
 
 
