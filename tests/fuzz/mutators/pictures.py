@@ -108,7 +108,7 @@ def tags(random: Random, seeds: Seeds) -> File:
         entry = start + 2 + 12 * random.randrange(count)
         offset, width = random.choice(((0, 2), (2, 2), (4, 4), (8, 4), (8, 4), (8, 4)))
         value = random.choice(
-            (0, 1, 3, 8, 16, 24, start, 2**16 - 1, 2**31, 2**32 - 1, random.getrandbits(32))
+            (0, 1, 3, 8, 16, 24, start, 2**12 - 1, 2**31, 2**32 - 1, random.getrandbits(32))
         )
         content[entry + offset : entry + offset + width] = (value % 2 ** (8 * width)).to_bytes(
             width, "little"
