@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_nodes_that_are_too_entangled_are_refused(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("attribute", [{"perm": [5, 9]}, {"perm": "text"}])
-def test_attributes_of_other_types_are_a_damaged_model(attribute: dict[str, object]) -> None:
+def test_attributes_of_other_types_are_a_damaged_model(attribute: dict[str, Any]) -> None:
     model = convolution()
     name = model.graph.initializer[weight_of(model)].name
     model.graph.node.append(helper.make_node("Transpose", [name], ["odd"], **attribute))
