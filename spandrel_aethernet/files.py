@@ -23,8 +23,8 @@ def replacing(target: Path, *, force: bool = False) -> Generator[Path]:
     """Yield a path beside `target` to write to; it takes the target's name when the block ends well.
 
     Folders that are not there are made, and what a killed run left of the same target is removed. Raises
-    `OutputError` before the block if the target exists and `force` is False, and for any OSError inside it;
-    whatever ends the block, nothing else is left.
+    `OutputError` before the block, and after it, if the target exists and `force` is False, and for any
+    OSError inside it; whatever ends the block, nothing else is left.
     """
     check_target(target, force=force)
     partial = partial_path(target, target.suffix)
@@ -34,6 +34,7 @@ def replacing(target: Path, *, force: bool = False) -> Generator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(target)
         yield partial
+        check_target(target, force=force)  # another process may have written it meanwhile
         os.replace(partial, target)  # noqa: PTH105  (Path.replace says less about what it does)
     except BaseException as error:
         remove(partial)
@@ -94,8 +95,8 @@ def replacing_folder(target: Path, *, force: bool = False, ours: Callable[[Path]
 
     An empty folder in the way gives way; one with something in it only if `force` is True and `ours`
     says that all in it is replaceable. What a killed run left of the same target is removed, or put back
-    if it was just being replaced. Raises `OutputError` before the block otherwise, and for any OSError
-    inside it; whatever ends the block, nothing else is left.
+    if it was just being replaced. Raises `OutputError` before the block, and after it, otherwise, and for any
+    OSError inside it; whatever ends the block, nothing else is left.
     """
     target = target.resolve()  # where a link leads to, so that the link stays
     _put_back(target)
@@ -109,6 +110,7 @@ def replacing_folder(target: Path, *, force: bool = False, ours: Callable[[Path]
         partial.mkdir()
         with _named(target, partial):
             yield partial
+        _check_folder(target, force=force, ours=ours)
         _exchange(target, partial, old)
     except BaseException as error:
         remove(partial)
@@ -117,7 +119,8 @@ def replacing_folder(target: Path, *, force: bool = False, ours: Callable[[Path]
             raise _unwritable(target, error) from error
         raise
     finally:
-        remove(old)
+        if target.exists():  # else `old` is all there is, and the next run gives it its name again
+            remove(old)
 
 
 @contextmanager

@@ -39,6 +39,35 @@ def test_whatever_ends_the_block_nothing_is_left(tmp_path: Path, failure: BaseEx
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_file_that_another_process_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
+    target = tmp_path / "file.bin"
+
+    def write_late() -> None:
+        with replacing(target) as partial:
+            partial.write_bytes(b"late")
+            target.write_bytes(b"first")
+
+    with pytest.raises(OutputError, match=r"file\.bin exists and is kept"):
+        write_late()
+    assert target.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_that_another_process_made_meanwhile_is_kept(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+
+    def write_late() -> None:
+        with replacing_folder(target, ours=lambda _: True) as partial:
+            (partial / "late").touch()
+            target.mkdir()
+            (target / "first").touch()
+
+    with pytest.raises(OutputError, match="folder exists and is kept"):
+        write_late()
+    assert list(target.iterdir()) == [target / "first"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_an_error_of_the_system_becomes_one_sentence(tmp_path: Path) -> None:
     target = tmp_path / "file.bin"
     with pytest.raises(OutputError, match=r"file\.bin cannot be written: No space"), replacing(target):

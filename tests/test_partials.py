@@ -154,6 +154,31 @@ def test_a_failed_exchange_leaves_the_old_folder(tmp_path: Path, monkeypatch: py
     assert names(folder) == {"precious"}
 
 
+def test_an_old_folder_that_gets_its_name_back_from_nobody_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where another program may hold what is to be renamed."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "precious").touch()
+    rename = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if target == folder:
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with (
+        pytest.raises(OutputError, match="folder cannot be written: Permission denied"),
+        replacing_folder(folder, force=True, ours=ours),
+    ):
+        pass
+    (left,) = tmp_path.iterdir()
+    assert left.suffix == ".old"
+    assert names(left) == {"precious"}
+
+
 def test_a_folder_that_vanishes_while_it_is_made_is_not_made_again(tmp_path: Path) -> None:
     target = tmp_path / "gone" / "folder"
 

@@ -114,6 +114,7 @@ def build_engine(
         seconds = time.perf_counter() - begun
         info = _info(plan, plan.runtime, plan.profile, partial, layers, seconds)
         partial_sidecar.write_text(document(info), encoding="utf-8")
+        check_engine_target(target, force=force)  # another build's may lie there by now
         sidecar.unlink(missing_ok=True)
     return BuildReport(target, info, plan.notes, warnings, plan.timing_cache)
 
