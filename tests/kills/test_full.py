@@ -16,7 +16,7 @@ from .server import CLOSED_PIPE, Ended, Server
 
 pytest.importorskip("tensorrt_rtx")
 
-FAST = ("fuse", "engine (ONNX)")
+FAST = ("engine (ONNX)",)
 SMALL = 4096
 """Bytes: less than any of the files that the commands write."""
 BY_NAME = {command.name: command for command in COMMANDS}
