@@ -34,10 +34,10 @@ def must(*arguments: object) -> None:
 
 
 def must_need(extra: str, *arguments: object) -> None:
-    """Run a command that has to say, in one line, which extra it needs."""
+    """Run a command that has to say last which extra it needs."""
     result = aethernet(*arguments)
-    line = result.stderr.strip()
-    if result.returncode != 1 or f"spandrel-aethernet[{extra}]" not in line or "\n" in line:
+    line = result.stderr.strip().rpartition("\n")[2]
+    if result.returncode != 1 or f"spandrel-aethernet[{extra}]" not in line:
         sys.exit(f"aethernet {arguments[0]} without the extra {extra}: {result.returncode}, {line}")
 
 
