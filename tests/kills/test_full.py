@@ -96,8 +96,8 @@ def test_a_disk_that_fills(
     disk = tmp_path / "disk"
     mount("size=16k")
     old = begin(command, disk)
-    if command.by_file:  # a picture takes one page
-        (disk / command.target / "filling").write_bytes(bytes(2 * 4096))
+    if command.by_file:  # all pages but one, which the old picture takes
+        (disk / command.target / "filling").write_bytes(bytes(3 * 4096))
         old = files_of(disk / command.target)
     ended = server.run(arguments(command, sources, disk))
     check_failed(ended, command, disk, old)
