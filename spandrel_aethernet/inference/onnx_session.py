@@ -17,6 +17,8 @@ PROBE = (1, 3, 64, 48)
 _FATAL = 4
 """ONNX Runtime's log level that leaves errors to the exception that is raised too."""
 
+_LONGEST = 1000
+"""How much of what ONNX Runtime says is read."""
 _SOURCE_PLACE = re.compile(r"\S+\.(?:cc|h|cu):\d+ (?:[\w:<>&*~ ]*\w\([^)]*\)(?: const)? |\w+ )?")
 """Such as `/src/graph.cc:12 void onnxruntime::Graph::Load(int) `."""
 
@@ -93,6 +95,7 @@ def choose_providers(name: str, available: list[str]) -> list[str]:
 def reason(error: Exception) -> str:
     """Return the first line of what ONNX Runtime says, without error codes and places in its source."""
     lines = str(error).strip().splitlines() or ["no reason given"]
-    text = re.sub(r"^.*\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0])
+    # Names in it can be of any length, and the search below takes the square of that.
+    text = re.sub(r"^.*\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0][:_LONGEST])
     text = re.sub(r"^Load model from .* failed:", "", text)
     return _SOURCE_PLACE.sub("", text).strip().rstrip(".")
