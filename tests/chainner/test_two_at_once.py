@@ -17,8 +17,9 @@ from .graphs import Graph, Node
 def building(backend: Backend, checkpoint: Path, folder: Path) -> tuple[Graph, Node]:
     """Return a graph that builds one engine from a checkpoint, and its node."""
     graph = backend.graph()
-    inputs = {"Model": load(graph, checkpoint).out("Model"), "Directory": folder, "Engine Name": "same"}
-    return graph, graph.add("aethernet:build_engine", inputs)
+    model = load(graph, checkpoint).out("Model")
+    build = graph.add("aethernet:build_engine", {"Model": model, "Directory": folder, "Engine Name": "same"})
+    return graph, build
 
 
 def test_a_second_run_is_refused_and_the_first_goes_on(
