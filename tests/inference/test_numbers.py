@@ -15,6 +15,7 @@ from spandrel_aethernet import AetherNet, export_onnx, load_model
 from spandrel_aethernet.images.psnr import psnr
 from spandrel_aethernet.inference.onnx import OnnxBackend
 from spandrel_aethernet.inference.pytorch import PyTorchBackend
+from spandrel_aethernet.onnx_export.verify import truncates_half
 
 from ..artifacts import TINY, Artifacts
 from ..conftest import make_network
@@ -62,6 +63,8 @@ def backends(artifacts: Artifacts) -> Callable[[str], tuple[OnnxBackend, PyTorch
 def test_images_of_every_size_and_value_give_what_pytorch_gives(
     precision: str, name: str, backends: Callable[[str], tuple[OnnxBackend, PyTorchBackend]]
 ) -> None:
+    if precision == "fp16-int8" and truncates_half():
+        pytest.skip("this ONNX Runtime truncates what it should round")
     backend, reference = backends(precision)
     image = IMAGES[name]()
     output, expected = backend(image), reference(image)
