@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     )
     from .inference.upscale import upscale
     from .lint.linter import lint_onnx
-    from .model.arch import AETHERNET_REGISTRY, AetherNetArch
+    from .model.arch import AETHERNET_REGISTRY, AetherNet2Arch, AetherNetArch
+    from .model.base import AetherBase
     from .model.checkpoint import Checkpoint, CheckpointInfo, read_checkpoint
     from .model.first.network import AetherNet
     from .model.fuse_file import fuse
     from .model.install import install
     from .model.io import load_model
     from .model.ranges import ActivationRange, TrainedRanges
+    from .model.second.network import AetherNet2
     from .onnx_export.calibration import Calibrator
     from .onnx_export.export import export_network, export_onnx
     from .precision import Precision
@@ -45,8 +47,11 @@ __version__ = "0.1.0"
 __all__ = [
     "AETHERNET_REGISTRY",
     "ActivationRange",
+    "AetherBase",
     "AetherError",
     "AetherNet",
+    "AetherNet2",
+    "AetherNet2Arch",
     "AetherNetArch",
     "ArgumentError",
     "BuildOptions",
@@ -90,12 +95,14 @@ _HOMES = {
     ),
     "inference.upscale": ("upscale",),
     "lint.linter": ("lint_onnx",),
-    "model.arch": ("AETHERNET_REGISTRY", "AetherNetArch"),
+    "model.arch": ("AETHERNET_REGISTRY", "AetherNet2Arch", "AetherNetArch"),
+    "model.base": ("AetherBase",),
     "model.install": ("install",),
     "model.checkpoint": ("Checkpoint", "CheckpointInfo", "read_checkpoint"),
     "model.fuse_file": ("fuse",),
     "model.io": ("load_model",),
     "model.first.network": ("AetherNet",),
+    "model.second.network": ("AetherNet2",),
     "model.ranges": ("ActivationRange", "TrainedRanges"),
     "onnx_export.calibration": ("Calibrator",),
     "onnx_export.export": ("export_network", "export_onnx"),

@@ -21,12 +21,13 @@ from spandrel_aethernet.images.files import Picture, write_picture
 from spandrel_aethernet.onnx_export.export import ExportReport
 from spandrel_aethernet.precision import Precision
 
-from .conftest import make_network
+from .conftest import make_network, make_second
 from .images.pictures import photograph
 
-Model = Literal["tiny", "tiny_float", "demo"]
+Model = Literal["tiny", "tiny_float", "second", "demo"]
 
 TINY = {"embed_dim": 8, "depths": (1, 1), "lk_kernel": 5}
+SECOND = {"embed_dim": 16, "depths": (1, 1), "lk_kernel": 5, "spatial_attn": True, "res_scale": 0.3}
 
 
 class Artifacts:
@@ -48,6 +49,11 @@ class Artifacts:
     def tiny_float(self) -> Path:
         """The same network without observers."""
         return self._checkpoints("tiny_float")
+
+    @property
+    def second(self) -> Path:
+        """A training checkpoint of the second generation, not fused, with attention of both kinds."""
+        return self._checkpoints("second")
 
     def report(self, precision: str, model: Model = "tiny") -> ExportReport:
         """What the export of `onnx(precision, model)` found."""
@@ -90,6 +96,10 @@ class Artifacts:
         if name == "demo":
             return DEMO_MODEL
         path = self._folder / f"{name}.pth"
+        if name == "second":
+            second = make_second(**SECOND)
+            torch.save({"params": second.state_dict(), "arch_config": second.arch_config()}, path)
+            return path
         network = make_network(**TINY)
         torch.save((network if name == "tiny_float" else _trained(network)).state_dict(), path)
         return path

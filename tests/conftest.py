@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 import torch
 
-from spandrel_aethernet import AetherNet, install, load_model
+from spandrel_aethernet import AetherBase, AetherNet, AetherNet2, install, load_model
 from spandrel_aethernet.data import DEMO_MODEL
 
 if TYPE_CHECKING:  # what only some tests need is imported when they ask for it
@@ -26,14 +26,34 @@ install()
 def make_network(**hyperparameters: Any) -> AetherNet:
     """Build a small network, or as asked, with every parameter drawn so that signals keep their size."""
     defaults: dict[str, Any] = {"embed_dim": 12, "depths": (2, 1), "lk_kernel": 7}
-    generator = torch.Generator().manual_seed(0)
-    network = AetherNet(**(defaults | hyperparameters)).eval()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            fan_in = parameter[0].numel() if parameter.ndim > 1 else 100
-            drawn = torch.empty_like(parameter).normal_(0, fan_in**-0.5, generator=generator)
-            parameter.copy_(drawn + 1 if name.endswith("norm.weight") else drawn)
+    return drawn(AetherNet(**(defaults | hyperparameters)))
+
+
+def make_second(**hyperparameters: Any) -> AetherNet2:
+    """Build a small network of the second generation, its norms' statistics drawn too."""
+    defaults: dict[str, Any] = {"embed_dim": 16, "depths": (2, 1), "lk_kernel": 7, "sk_kernel": 3}
+    network = drawn(AetherNet2(**(defaults | hyperparameters)))
+    generator = torch.Generator().manual_seed(1)
+    for name, buffer in network.named_buffers():
+        if "running" in name:
+            spread = torch.rand(buffer.shape, generator=generator)
+            buffer.copy_(spread + 0.2 if name.endswith("var") else spread / 4)
     return network
+
+
+Network = TypeVar("Network", bound=AetherBase)
+
+
+@torch.no_grad()
+def drawn(network: Network) -> Network:
+    """Draw every parameter from one seed, and return the network in evaluation mode."""
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in network.named_parameters():
+        fan_in = parameter[0].numel() if parameter.ndim > 1 else 100
+        values = torch.empty_like(parameter).normal_(0, fan_in**-0.5, generator=generator)
+        around_one = name.endswith(("norm.weight", "temperature"))
+        parameter.copy_(values + 1 if around_one else values)
+    return network.eval()
 
 
 @pytest.fixture

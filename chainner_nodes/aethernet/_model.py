@@ -8,12 +8,15 @@ from typing import Any
 from nodes.properties.inputs import ModelInput
 from spandrel import ImageModelDescriptor
 
-from spandrel_aethernet import AetherNet, install
+from spandrel_aethernet import AetherBase, install
 
 KEPT_PRECISION = (
     "Weights are taken in the precision PyTorch holds them in: turn off FP16 mode in chaiNNer's PyTorch "
     "settings before Load Model to keep all of an FP32 checkpoint."
 )
+
+TYPE = 'PyTorchModel { arch: "AetherNet" | "AetherNet2" }'
+"""Both generations, by what chaiNNer calls a model's architecture."""
 
 install()  # chaiNNer's own Load Model reads AetherNet files from here on
 
@@ -23,13 +26,13 @@ class AetherNetInput(ModelInput):
 
     def __init__(self, label: str = "Model") -> None:
         """Call it `label`."""
-        super().__init__(label, 'PyTorchModel { arch: "AetherNet" }')
+        super().__init__(label, TYPE)
         self.associated_type = ImageModelDescriptor[Any]
 
     def enforce(self, value: object) -> ImageModelDescriptor[Any]:
         """Return the model. Raises ValueError for one of another architecture."""
         model: Any = value
-        if isinstance(value, ImageModelDescriptor) and isinstance(model.model, AetherNet):
+        if isinstance(value, ImageModelDescriptor) and isinstance(model.model, AetherBase):
             return model
         found = model.architecture.name if isinstance(value, ImageModelDescriptor) else type(value).__name__
         raise ValueError(

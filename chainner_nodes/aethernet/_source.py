@@ -10,7 +10,7 @@ from nodes.impl.onnx.model import OnnxGeneric
 from spandrel import ImageModelDescriptor
 
 from ._engine import TYPE_DEFINITIONS
-from ._model import AetherNetInput
+from ._model import TYPE, AetherNetInput
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -23,7 +23,7 @@ class SourceInput(BaseInput[Source]):
 
     def __init__(self) -> None:
         """Take either."""
-        super().__init__(['PyTorchModel { arch: "AetherNet" }', "OnnxGenericModel"], "Model")
+        super().__init__([TYPE, "OnnxGenericModel"], "Model")
         self.associated_type = Source
         self.type_definitions = TYPE_DEFINITIONS
 

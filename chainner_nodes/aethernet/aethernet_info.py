@@ -26,7 +26,7 @@ from ._shown import ShownBool, ShownNumber, ShownText
     inputs=[AetherNetInput().with_docs("An AetherNet from Load Model.", hint=True)],
     outputs=[
         ShownText("Variant").with_docs(
-            "The name of the published configuration: aether_small, aether_medium, aether_large; or custom."
+            "The name of the published configuration, such as aether_small; or custom."
         ),
         NumberOutput("Scale", output_type="Input0.scale").with_docs("How many times as large the output is."),
         ShownText("Layout").with_docs(

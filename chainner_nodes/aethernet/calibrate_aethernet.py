@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from nodes.properties.inputs import ImageInput
 from nodes.properties.outputs import ModelOutput
 from spandrel import ImageModelDescriptor
 
-from spandrel_aethernet import AetherNetArch, Calibrator
+from spandrel_aethernet import Calibrator
 
 from . import utility_group
 from ._image import to_batch
@@ -56,7 +56,9 @@ def calibrate_aethernet_node(
         calibrator.see(torch.from_numpy(to_batch(image, model.input_channels)))
 
     def on_complete() -> ImageModelDescriptor[Any]:
-        calibrated = AetherNetArch().load(calibrator.result().state_dict())
+        network = calibrator.result()
+        contents = {"params": network.state_dict(), "arch_config": network.arch_config()}
+        calibrated = cast(ImageModelDescriptor[Any], model.architecture.load(contents))
         calibrated.tags = [*model.tags, "calibrated"]
         return calibrated.to(model.device, model.dtype)
 

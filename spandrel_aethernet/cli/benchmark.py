@@ -13,7 +13,7 @@ from ..evaluation.compare import check_alike
 from ..inference.open import open_each
 from ..inference.pytorch import choose_device
 from ..model.checkpoint import read_checkpoint
-from ..model.io import named, read_state_dict
+from ..model.io import named, read_checkpoint_file
 from .console import print_json, print_table
 from .options import add_json, add_trust, count, path
 from .progress import bars
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _forms(file: Path, device: str) -> tuple[list[Forward], int]:
     with named(file):
-        checkpoint = read_checkpoint(read_state_dict(file))
+        checkpoint = read_checkpoint(read_checkpoint_file(file).contents)
         if checkpoint.info.fused:
             raise CheckpointError("the file is fused already: give a not fused one, or several files")
     network = checkpoint.network()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..engines import SUFFIXES
-from .console import print_json, print_rows
+from .console import ERR, print_json, print_rows
 from .engine_info import tell_engine
 from .options import add_json, path
 
@@ -22,6 +22,13 @@ EXAMPLES = (
     "aethernet info aether_small_2x_fused.safetensors --json",
     "aethernet info aether_small_2x.engine",
 )
+
+
+_SOURCES = {
+    "arch_config": "recorded in the file",
+    "variant": "no tensor tells it; that of the published variant",
+    "assumed": "no tensor tells it; assumed",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
         tell_engine(arguments.file, as_json=arguments.json)
         return 0
     from ..model.checkpoint import read_checkpoint
-    from ..model.io import named, read_state_dict
+    from ..model.io import named, read_checkpoint_file
 
     with named(arguments.file):
-        checkpoint = read_checkpoint(read_state_dict(arguments.file), weights="raw")
+        checkpoint = read_checkpoint(read_checkpoint_file(arguments.file).contents, weights="raw")
     document = describe(arguments.file, checkpoint)
     if arguments.json:
         print_json(document)
@@ -52,11 +59,11 @@ def describe(file: Path, checkpoint: Checkpoint) -> dict[str, Any]:
     """Return everything known about a checkpoint as one JSON-ready document."""
     info, ranges, network = checkpoint.info, checkpoint.ranges, checkpoint.network()
     hyperparameters = {**network.hyperparameters, "depths": list(info.hyperparameters["depths"])}
-    if info.fused:
+    if hyperparameters["fused"]:
         hyperparameters["sk_kernel"] = None
     return {
         "file": str(file),
-        "architecture": "AetherNet",
+        "architecture": info.generation.name,
         "layout": info.layout,
         "fused": info.fused,
         "qat": info.qat,
@@ -65,6 +72,8 @@ def describe(file: Path, checkpoint: Checkpoint) -> dict[str, Any]:
         "dtype": str(info.dtype).removeprefix("torch."),
         "parameters": info.parameters,
         "hyperparameters": hyperparameters,
+        "sources": dict(info.sources),
+        "warning": info.warning,
         "receptive_radius": network.receptive_radius,
         "trained_ranges": ranges
         and {
@@ -83,7 +92,7 @@ def _print_text(document: dict[str, Any]) -> None:
     ranges = document["trained_ranges"]
     rows = {
         "file": document["file"],
-        "architecture": f"AetherNet, {document['variant']}",
+        "architecture": f"{document['architecture']}, {document['variant']}",
         "layout": document["layout"],
         "scale": f"{document['scale']}x",
         "channels": hp["in_chans"],
@@ -93,9 +102,11 @@ def _print_text(document: dict[str, Any]) -> None:
         "depths": " ".join(map(str, hp["depths"])),
         "mlp_ratio": f"{hp['mlp_ratio']:g}",
         "kernels": kernels,
-        "img_range": f"{hp['img_range']:g} (no file tells it; 1 in every published one)",
-        "receptive field": f"{document['receptive_radius']} pixels in radius: tiles that overlap by so much "
-        "are exact",
+        **_second_generation(hp),
+        **{
+            name: f"{hp[name]:g} ({_SOURCES[source]})" for name, source in sorted(document["sources"].items())
+        },
+        "receptive field": _reach(document["receptive_radius"]),
         "trained ranges": "present" if ranges else "none",
     }
     if ranges:
@@ -103,9 +114,25 @@ def _print_text(document: dict[str, Any]) -> None:
         rows["  int8 weights"] = _grouped(ranges["weight_scales"])
         rows["  calibrated"] = _grouped(ranges["calibrated_inputs"])
     print_rows(rows, width=15)
+    if document["warning"]:
+        ERR.print(f"warning: {document['warning']}")
+
+
+def _second_generation(hyperparameters: dict[str, Any]) -> dict[str, str]:
+    """Return the rows that only the second generation has."""
+    if "norm" not in hyperparameters:
+        return {}
+    attention = [kind for kind in ("channel", "spatial") if hyperparameters[f"{kind}_attn"]]
+    return {"norm": hyperparameters["norm"], "attention": " and ".join(attention) or "none"}
+
+
+def _reach(radius: int | None) -> str:
+    if radius is None:
+        return "the whole image (channel attention): in tiles the result is another, if a near one"
+    return f"{radius} pixels in radius: tiles that overlap by so much are exact"
 
 
 def _grouped(points: Iterable[str]) -> str:
     """Write `layers.0.0.norm`, `layers.0.1.norm` … as `16 layers.*.norm`."""
-    groups = Counter(re.sub(r"layers\.\d+\.\d+", "layers.*", point) for point in points)
+    groups = Counter(re.sub(r"(layers|stages)\.\d+\.\d+", r"\1.*", point) for point in points)
     return ", ".join(f"{count} × {name}" if count > 1 else name for name, count in groups.items()) or "none"

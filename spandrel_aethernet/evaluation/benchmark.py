@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..model.first.network import AetherNet
+from ..model.base import AetherBase
 from ..progress import SILENT, Progress
 from .turns import take_turns
 
@@ -58,12 +58,12 @@ def time_in_turns(
     return timings
 
 
-def both_forms(network: AetherNet, device: torch.device) -> list[Forward]:
+def both_forms(network: AetherBase, device: torch.device) -> list[Forward]:
     """Return a not fused network and its fused copy, ready to run on `device`."""
     return [_forward(form.eval().to(device), device) for form in (copy.deepcopy(network), network.fuse())]
 
 
-def _forward(network: AetherNet, device: torch.device) -> Forward:
+def _forward(network: AetherBase, device: torch.device) -> Forward:
     @torch.inference_mode()
     def forward(image: NDArray[np.float32]) -> object:
         tensor = torch.from_numpy(image).to(device, memory_format=torch.channels_last)

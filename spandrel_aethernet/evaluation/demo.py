@@ -18,7 +18,7 @@ from ..images.files import Picture, read_picture, write_picture
 from ..inference.jobs import Job
 from ..inference.pytorch import PyTorchBackend
 from ..inference.upscale import upscale_file
-from ..model.first.network import AetherNet
+from ..model.base import AetherBase
 from ..model.install import install
 from ..progress import SILENT, Progress
 from .figures import side_by_side
@@ -40,11 +40,11 @@ class DemoResult:
     aethernet_psnr: float
 
 
-def load_demo_model() -> ImageModelDescriptor[AetherNet]:
+def load_demo_model() -> ImageModelDescriptor[AetherBase]:
     """Load the bundled checkpoint through spandrel itself."""
     install()
     descriptor = ModelLoader().load_from_file(DEMO_MODEL)
-    if not isinstance(descriptor.model, AetherNet):
+    if not isinstance(descriptor.model, AetherBase):
         raise AetherError(f"{DEMO_MODEL} was loaded as {descriptor.architecture.name}: expected AetherNet")
     return descriptor  # pyright: ignore[reportReturnType]  (its model was just found to be an AetherNet)
 
@@ -58,7 +58,7 @@ def bicubic(pixels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
 
 
 def run_demo(
-    descriptor: ImageModelDescriptor[AetherNet],
+    descriptor: ImageModelDescriptor[AetherBase],
     folder: Path,
     *,
     force: bool = False,

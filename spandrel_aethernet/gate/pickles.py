@@ -30,13 +30,18 @@ ELEMENT_BYTES = {
 """The storages of torch that a tensor may lie in, and the bytes of an element."""
 
 _DICT, _TENSOR, _PARAMETER = "OrderedDict", "_rebuild_tensor_v2", "_rebuild_parameter"
+_TEXT = "TorchVersion"
+"""A text of a class of its own: with it releases record their PyTorch."""
 _KNOWN = {
     ("collections", "OrderedDict"): _DICT,
     ("typing", "OrderedDict"): _DICT,
     ("torch._utils", "_rebuild_tensor_v2"): _TENSOR,
     ("torch._utils", "_rebuild_parameter"): _PARAMETER,
+    ("torch.torch_version", "TorchVersion"): _TEXT,
     **{("torch", name): name for name in ELEMENT_BYTES},
 }
+_QUANTIZED = {"_rebuild_qtensor", "qint8", "quint8", "QInt8Storage", "QUInt8Storage", "per_channel_affine"}
+"""What PyTorch's own int8 tensors name."""
 _MOST = 2**127
 """The largest number taken; torch's own mark of the older format has 77 bits."""
 _MOST_KEY = 2**31
@@ -47,6 +52,10 @@ _MOST_AXES = 64
 
 class CodeError(ValueError):
     """A file that holds code: a program, or a pickle that names what no tensor is made of."""
+
+
+class QuantizedError(ValueError):
+    """A pickle of PyTorch's own int8 tensors."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +94,8 @@ def read_pickle(file: BytesIO, tensor: Callable[[TensorRecord], Any]) -> Any:
     Dictionaries (of whatever kind), lists, tuples, texts, numbers, True, False and None are themselves;
     tensors are what `tensor` makes of them. Dictionaries have texts or numbers as keys.
 
-    Raises `CodeError` for a pickle that names anything else, and ValueError for one that is damaged
-    or takes more than `PICKLE_STEPS`.
+    Raises `QuantizedError` for PyTorch's int8 tensors, `CodeError` for a pickle that names anything else, and
+    ValueError for one that is damaged or takes more than `PICKLE_STEPS`.
     """
     machine = _Machine(tensor)
     most = PICKLE_STEPS.value
@@ -178,6 +187,8 @@ class _Machine:
 
     def name(self, module: Any, name: Any) -> None:
         known = _KNOWN.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
+        if known is None and name in _QUANTIZED and module in ("torch", "torch._utils"):
+            raise QuantizedError(f"{module}.{name}")
         if known is None:
             raise CodeError(f"pickled code ({module}.{name})")
         self.stack.append(_Name(known))
@@ -198,6 +209,15 @@ class _Machine:
             self.stack.append(arguments[0])
         else:
             raise TypeError
+
+    def new(self, _argument: Any) -> None:
+        arguments, name = self.pop(), self.pop()
+        if name != _Name(_TEXT) or type(arguments) is not tuple:
+            raise TypeError
+        (text,) = cast(tuple[Any, ...], arguments)
+        if type(text) is not str:
+            raise TypeError
+        self.stack.append(text)
 
     def build(self, _argument: Any) -> None:
         self.pop()  # the attributes of an OrderedDict, such as _metadata
@@ -250,6 +270,7 @@ _INSTRUCTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "GLOBAL": lambda machine, argument: machine.name(*argument.split(" ", 1)),
     "STACK_GLOBAL": _Machine.stack_name,
     "REDUCE": _Machine.reduce,
+    "NEWOBJ": _Machine.new,
     "BUILD": _Machine.build,
     "BINPERSID": _Machine.storage,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -24,3 +25,24 @@ class Backend(Protocol):
     def auto_tile(self) -> int:
         """Return the side of the largest square tile that is worth running at once on this device."""
         ...
+
+
+class Means(Protocol):
+    """What a network needs to know of a whole image before it can run in tiles; see `WholeMeans`."""
+
+    def of_one_image(self) -> AbstractContextManager[None]:
+        """Forget, at the end, what was found."""
+        ...
+
+    def looking_at(self, rows: slice, columns: slice) -> AbstractContextManager[None]:
+        """Add up what the network sees in the kept part of one tile."""
+        ...
+
+    def end_pass(self) -> None:
+        """Use what was added up from here on."""
+        ...
+
+
+def means_of(backend: Backend) -> Means | None:
+    """Return what a backend's network needs to know of a whole image, or None."""
+    return getattr(backend, "means", None)

@@ -9,25 +9,33 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import AetherError, ArgumentError, Hint, check_choice
-from ..model.first.network import HEAD_WIDTH, AetherNet
+from ..model.base import AetherBase
+from ..model.generations import runnable
+from ..model.second.means import WholeMeans
 from ..shapes import shape_text
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 _HOST_BUDGET = 2**29
 """Bytes of activations on the CPU, where larger tiles are no faster."""
+_WHOLE_BUDGET = 2**31
+"""The same for networks that a larger tile serves better."""
 _TILE_SIDES = (128, 2048)
 
 
 class PyTorchBackend:
-    """A fused network on one device in one dtype."""
+    """A fused network on one device in one dtype.
+
+    `means` gives channel attention the means of a whole image (see `WholeMeans`); None without any.
+    """
 
     max_batch = 1  # one tile of the size that `auto_tile` gives keeps a device busy
 
-    def __init__(self, network: AetherNet, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, network: AetherBase, device: torch.device, dtype: torch.dtype) -> None:
         """Move a fused copy of the network; the one given stays as it is."""
         self.device, self.dtype = device, dtype
         self.scale, self.channels = network.scale, network.in_chans
-        self._network = network.fuse().eval().to(device, dtype).to(memory_format=torch.channels_last)
+        self._network = runnable(network).to(device, dtype).to(memory_format=torch.channels_last)
+        self.means = None if network.receptive_radius else WholeMeans(self._network)
 
     @torch.inference_mode()
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -42,11 +50,14 @@ class PyTorchBackend:
             raise AetherError(f"not enough memory for a tile of {size}", hint) from error
 
     def auto_tile(self) -> int:
-        """Return a tile side whose activations take about 512 MiB, or half of what the GPU has free."""
-        budget = _HOST_BUDGET
+        """Return a tile side whose activations take about 512 MiB, or half of what the GPU has free.
+
+        With channel attention 2 GiB on the CPU: tiles of it are near the whole, not equal to it.
+        """
+        budget = _HOST_BUDGET if self.means is None else _WHOLE_BUDGET
         if self.device.type == "cuda":
             budget = torch.cuda.mem_get_info(self.device)[0] // 2
-        side = math.isqrt(budget // _bytes_per_pixel(self._network, self.dtype))
+        side = math.isqrt(budget // (self._network.values_per_pixel * self.dtype.itemsize))
         return min(max(side // 16 * 16, _TILE_SIDES[0]), _TILE_SIDES[1])
 
 
@@ -73,12 +84,3 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         name = "float16" if device.type == "cuda" else "float32"
     return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[name]
-
-
-def _bytes_per_pixel(network: AetherNet, dtype: torch.dtype) -> int:
-    """Estimate the activations alive at once per input pixel: a block's or the head's, whichever are more."""
-    dim = network.conv_first.out_channels
-    hidden = int(dim * network.hyperparameters["mlp_ratio"])
-    body = 4 * dim + 3 * hidden
-    head = 3 * HEAD_WIDTH * network.scale**2
-    return max(body, head) * dtype.itemsize

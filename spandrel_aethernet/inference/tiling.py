@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from itertools import islice, pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,12 +13,15 @@ from numpy.typing import NDArray
 from ..errors import AetherError, ArgumentError, Hint
 from ..images.channels import feed_for, from_network, to_network, white
 from ..progress import SILENT, Progress
-from .backend import Backend
+from .backend import Backend, means_of
 
 Sample = TypeVar("Sample", bound=np.uint8 | np.uint16 | np.float32)
 
 DEFAULT_OVERLAP = 32
 """Pixels of context around what is kept of a tile; from the receptive-field radius on, tiles are exact."""
+_NOT_FINITE = Hint("if it ran in float16, take an fp32 file, or for a checkpoint {dtype}", dtype="float32")
+_MEANS_PASSES = 1
+"""Passes over all tiles before the one that counts, for a network that averages over its whole input."""
 _BATCH_BUDGET = 2**28
 """Bytes of float32 output up to which tiles are gathered for one call of a backend."""
 
@@ -69,10 +73,11 @@ def spans(length: int, tile: int, overlap: int) -> list[Span]:
     return [Span(s, s + tile, *kept) for s, kept in zip(starts, pairwise(cuts), strict=True)]
 
 
-def tile_count(pixels: NDArray[Any], tile: int, overlap: int) -> int:
-    """How many tiles `upscale_pixels` will run."""
+def tile_count(backend: Backend, pixels: NDArray[Any], tile: int, overlap: int) -> int:
+    """How many tiles `upscale_pixels` will run, those of the passes that gather means included."""
     height, width = pixels.shape[:2]
-    return len(spans(height, tile, overlap)) * len(spans(width, tile, overlap))
+    tiles = len(spans(height, tile, overlap)) * len(spans(width, tile, overlap))
+    return tiles * (1 + (_MEANS_PASSES if tiles > 1 and means_of(backend) else 0))
 
 
 def upscale_pixels(
@@ -102,19 +107,44 @@ def upscale_pixels(
     output = np.full((height * scale, width * scale, channels), top, pixels.dtype)
     grid = _grid(height, width, tile, overlap)
     at_once = _tiles_at_once(backend, (len(feed), min(tile, height), min(tile, width)))
-    while places := list(islice(grid, at_once)):
-        values = backend(np.concatenate([to_network(_window(pixels, place, fed), feed) for place in places]))
-        if not np.isfinite(values).all():
-            raise AetherError(
-                "the network's output is not finite",
-                Hint("if it ran in float16, take an fp32 file, or for a checkpoint {dtype}", dtype="float32"),
-            )
-        for (rows, columns), output_tile in zip(places, np.split(values, len(places)), strict=True):
-            result = from_network(output_tile, feed, pixels.dtype)
-            kept = result[_inside(rows, scale), _inside(columns, scale)]
-            output[_kept(rows, scale), _kept(columns, scale), :fed] = kept
-            progress.advance()
+
+    def read(place: tuple[Span, Span]) -> NDArray[np.float32]:
+        return to_network(_window(pixels, place, fed), feed)
+
+    with _means_of_the_whole(backend, list(_grid(height, width, tile, overlap)), read, progress):
+        while places := list(islice(grid, at_once)):
+            values = backend(np.concatenate([read(place) for place in places]))
+            if not np.isfinite(values).all():
+                raise AetherError("the network's output is not finite", _NOT_FINITE)
+            for (rows, columns), output_tile in zip(places, np.split(values, len(places)), strict=True):
+                result = from_network(output_tile, feed, pixels.dtype)
+                kept = result[_inside(rows, scale), _inside(columns, scale)]
+                output[_kept(rows, scale), _kept(columns, scale), :fed] = kept
+                progress.advance()
     return output
+
+
+@contextmanager
+def _means_of_the_whole(
+    backend: Backend,
+    places: list[tuple[Span, Span]],
+    read: Callable[[tuple[Span, Span]], NDArray[np.float32]],
+    progress: Progress,
+) -> Generator[None]:
+    """Let a network that averages over its whole input know the means of all tiles, while the block runs."""
+    means = means_of(backend)
+    if means is None or len(places) == 1:
+        yield
+        return
+    with means.of_one_image():
+        for _ in range(_MEANS_PASSES):
+            for place in places:
+                rows, columns = place
+                with means.looking_at(_inside(rows, 1), _inside(columns, 1)):
+                    backend(read(place))
+                progress.advance()
+            means.end_pass()
+        yield
 
 
 def _tiles_at_once(backend: Backend, fed: tuple[int, int, int]) -> int:

@@ -12,7 +12,7 @@ from spandrel import ImageModelDescriptor
 from ..errors import AetherError, ArgumentError, Hint, ImageError, OutputError
 from ..files import check_target
 from ..images.files import Picture, check_holds, read_picture, write_picture
-from ..model.first.network import AetherNet
+from ..model.base import AetherBase
 from ..progress import SILENT, Progress
 from ..shapes import shape_text
 from .backend import Backend
@@ -21,7 +21,7 @@ from .open import open_model
 from .pytorch import PyTorchBackend, choose_device, choose_dtype
 from .tiling import Sample, choose_tiles, tile_count, upscale_pixels
 
-Model: TypeAlias = str | Path | AetherNet | ImageModelDescriptor[Any] | Backend
+Model: TypeAlias = str | Path | AetherBase | ImageModelDescriptor[Any] | Backend
 """Whatever can upscale: the path of a model file, a network, a descriptor, a backend that is loaded."""
 
 _DTYPES = ("uint8", "uint16", "float32")
@@ -64,7 +64,7 @@ def upscale(
     if pixels.shape[2] > 4 and pixels.shape[2] != backend.channels:
         raise ImageError(f"the image has {pixels.shape[2]} channels: expected 1 to 4")
     side, overlap = choose_tiles(backend, tile, overlap)
-    progress.begin("upscaling", tile_count(pixels, side, overlap))
+    progress.begin("upscaling", tile_count(backend, pixels, side, overlap))
     output = upscale_pixels(backend, pixels, tile=side, overlap=overlap, progress=progress)
     return output[:, :, 0] if image.ndim == 2 else output
 
@@ -92,7 +92,7 @@ def upscale_file(
         raise OutputError(f"{job.target} would replace its own source: choose another folder or name")
     picture = read_picture(job.source)
     check_holds(job.target, picture, scale=backend.scale)
-    progress.begin(job.source.name, tile_count(picture.pixels, side, overlap))
+    progress.begin(job.source.name, tile_count(backend, picture.pixels, side, overlap))
     try:
         pixels = upscale_pixels(backend, picture.pixels, tile=side, overlap=overlap, progress=progress)
     except AetherError as error:
@@ -118,7 +118,7 @@ def _as_backend(model: Model, device: str, dtype: str, *, trust: bool) -> Backen
     if isinstance(model, str | Path):
         return open_model(Path(model), device=device, dtype=dtype, trust=trust).backend
     network: object = model.model if isinstance(model, ImageModelDescriptor) else model
-    if isinstance(network, AetherNet):
+    if isinstance(network, AetherBase):
         chosen = choose_device(device)
         return PyTorchBackend(network, chosen, choose_dtype(dtype, chosen))
     if isinstance(model, ImageModelDescriptor) or not isinstance(model, Backend):

@@ -22,6 +22,9 @@ class AetherBase(nn.Module):
     Takes N x `in_chans` x H x W with values 0..1, any H and W from 1, in the dtype of its parameters, and
     returns N x `in_chans` x H·`scale` x W·`scale` in that dtype, not clamped. `hyperparameters` are the
     keyword arguments that it was made with.
+
+        network: AetherBase = spandrel_aethernet.load_model("aether_small_2x.pth").model
+        print(network.scale, network.arch_config(), network.receptive_radius)
     """
 
     hyperparameters: dict[str, Any] = {}  # noqa: RUF012  (spandrel's decorator sets it on the instance)
@@ -40,6 +43,15 @@ class AetherBase(nn.Module):
     @abstractmethod
     def receptive_radius(self) -> int | None:
         """How many input pixels away a pixel can still change an output pixel; None for any distance."""
+
+    @property
+    @abstractmethod
+    def values_per_pixel(self) -> int:
+        """An estimate of the values alive at once for each input pixel: a block's or the head's, if more."""
+
+    @abstractmethod
+    def arch_config(self) -> dict[str, Any]:
+        """Return what a file has to record because no tensor tells it, as the published files call it."""
 
     @abstractmethod
     def fuse(self) -> Self:

@@ -9,8 +9,8 @@ import torch
 
 from ..errors import CheckpointError, Hint
 from ..files import check_target
+from .base import AetherBase
 from .checkpoint import CheckpointInfo, Weights
-from .first.network import AetherNet
 from .io import save_state_dict
 from .ranges import PREFIX as RANGES_PREFIX
 from .source import NetworkInput, NetworkSource, as_source
@@ -34,7 +34,7 @@ class FuseReport:
 
 def fuse(
     network: NetworkInput, *, dtype: torch.dtype = torch.float32, weights: Weights = "grid"
-) -> AetherNet:
+) -> AetherBase:
     """Return a network in its fused form, as a new network on the CPU, in evaluation mode, in `dtype`.
 
     Takes a checkpoint's path, or a network or descriptor in memory, which stays as it is. `weights`
@@ -70,13 +70,14 @@ def fuse_file(
     check_target(target, force=force)
     source = as_source(source, weights=weights)
     fused, difference, written_difference = _fuse(source, dtype)
-    save_state_dict(fused.to(dtype).state_dict(), target, force=force)
+    fused.to(dtype)
+    save_state_dict(fused.state_dict(), target, config=fused.arch_config(), force=force)
     info, ranges = source.checkpoint.info, source.checkpoint.ranges
     keeps_ranges = ranges is not None and target.suffix.lower() == ".safetensors"
     return FuseReport(info, difference, written_difference, keeps_ranges)
 
 
-def _fuse(source: NetworkSource, dtype: torch.dtype) -> tuple[AetherNet, float, float]:
+def _fuse(source: NetworkSource, dtype: torch.dtype) -> tuple[AetherBase, float, float]:
     """Return the fused network, rounded to `dtype` but in float32, and both differences of a report."""
     found = source.checkpoint.network()
     fused = found.fuse()
@@ -98,7 +99,7 @@ def _fuse(source: NetworkSource, dtype: torch.dtype) -> tuple[AetherNet, float, 
 
 
 @torch.inference_mode()
-def _largest_difference(first: AetherNet, second: AetherNet) -> tuple[float, float]:
+def _largest_difference(first: AetherBase, second: AetherBase) -> tuple[float, float]:
     """Return the largest difference of the outputs for one image, and the amax of the first's."""
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, first.in_chans, 64, 96, generator=generator)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import safetensors.torch
 from spandrel import ImageModelDescriptor
 
 from ..errors import ArgumentError, check_choice
+from .base import AetherBase
 from .checkpoint import WEIGHTS, Checkpoint, Weights, read_checkpoint
-from .first.network import AetherNet
-from .io import named, read_checkpoint_file
+from .io import named, parse_safetensors, read_checkpoint_file, safetensors_bytes
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class NetworkSource:
     """The file that was read, or None."""
 
 
-NetworkInput: TypeAlias = str | Path | AetherNet | ImageModelDescriptor[Any] | NetworkSource
+NetworkInput: TypeAlias = str | Path | AetherBase | ImageModelDescriptor[Any] | NetworkSource
 """Whatever a network can be given as: a checkpoint's path, or something that holds one."""
 
 
@@ -52,21 +50,21 @@ def as_source(given: NetworkInput, *, weights: Weights = "grid", name: str | Non
         path = Path(given)
         with named(path):
             file = read_checkpoint_file(path)
-            checkpoint = read_checkpoint(file.state_dict, weights=weights)
+            checkpoint = read_checkpoint(file.contents, weights=weights)
         return NetworkSource(checkpoint, path.name, file.sha256, path)
     model: object = given.model if isinstance(given, ImageModelDescriptor) else given
-    if not isinstance(model, AetherNet):
+    if not isinstance(model, AetherBase):
         raise ArgumentError(f"{type(model).__name__} is not AetherNet: give a network or a checkpoint")
     return _in_memory(model, weights, name)
 
 
-def _in_memory(network: AetherNet, weights: Weights, name: str | None) -> NetworkSource:
-    tensors = {key: tensor.detach().cpu().float() for key, tensor in network.state_dict().items()}
-    content = safetensors.torch.save({key: tensor.contiguous() for key, tensor in tensors.items()})
-    # Loaded from those bytes and sorted, tensors are copies, in the order in which a file gives them.
-    checkpoint = read_checkpoint(dict(sorted(safetensors.torch.load(content).items())), weights=weights)
-    if network.img_range != 1:  # no file can tell it
-        told: Mapping[str, Any] = {**checkpoint.info.hyperparameters, "img_range": network.img_range}
-        checkpoint = replace(checkpoint, info=replace(checkpoint.info, hyperparameters=told))
+def _in_memory(network: AetherBase, weights: Weights, name: str | None) -> NetworkSource:
+    found = {key: tensor.detach().cpu() for key, tensor in network.state_dict().items()}
+    content = safetensors_bytes(
+        {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in found.items()},
+        network.arch_config(),
+    )
+    # Read from those bytes, tensors are copies, in the order in which a file gives them.
+    checkpoint = read_checkpoint(parse_safetensors(content), weights=weights)
     stem = name or f"{checkpoint.info.variant}_{network.scale}x"
     return NetworkSource(checkpoint, f"{stem}.safetensors", hashlib.sha256(content).hexdigest(), None)

@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 
 from ..gate.archives import open_archive
-from ..gate.pickles import ELEMENT_BYTES, CodeError, Storage, TensorRecord, read_pickle
+from ..gate.pickles import (
+    ELEMENT_BYTES,
+    CodeError,
+    QuantizedError,
+    Storage,
+    TensorRecord,
+    read_pickle,
+)
 
 CPU = torch.device("cpu")
 _DTYPES: Mapping[str, torch.dtype] = {
@@ -47,6 +54,11 @@ def read_torch_file(content: bytes, device: torch.device = CPU) -> Any:
             return _read_archive(content, device)
         if content.startswith(b"\x80"):
             return _read_legacy(content, device)
+    except QuantizedError as error:
+        raise ValueError(
+            "is an int8 model that torch.ao converted, which PyTorch's own quantised kernels alone can run: "
+            "give the float or QAT checkpoint it was made from"
+        ) from error
     except CodeError as error:
         raise CodeError(
             f"is refused, because it holds {error}: get a checkpoint from a source you trust"
@@ -61,7 +73,7 @@ def _read_archive(content: bytes, device: torch.device) -> Any:
         if "byteorder" in archive.entries and archive.read("byteorder").decode() != sys.byteorder:
             raise ValueError("its numbers have another machine's byte order")
         return read_pickle(BytesIO(archive.read("data.pkl")), storages.tensor)
-    except CodeError:
+    except (CodeError, QuantizedError):
         raise
     except ValueError as error:
         reason = "is refused: it holds something other than plain tensors, or is damaged"
@@ -86,7 +98,7 @@ def _read_legacy(content: bytes, device: torch.device) -> Any:
         contents = {key: _next_storage(file, found[key]) for key in keys}
         file.seek(start)
         return read_pickle(file, _Storages(lambda storage: contents[storage.key], device).tensor)
-    except CodeError:
+    except (CodeError, QuantizedError):
         raise
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"is damaged, truncated or no PyTorch checkpoint ({error})") from error

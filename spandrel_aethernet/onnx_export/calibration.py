@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +15,13 @@ from ..data import PHOTOGRAPHS, half_size
 from ..errors import ArgumentError
 from ..images.channels import feed_for, to_network
 from ..images.files import format_of, read_picture
-from ..model.first.network import AetherNet
+from ..model.base import AetherBase
+from ..model.generations import deployed, planned
+from ..model.operators import PRESETS
 from ..model.ranges import TrainedRanges
 from ..model.source import NetworkSource
 from ..progress import SILENT, Progress
 from ..shapes import shape_text
-from .deploy import deployable
-from .int8_ops import PRESETS, QuantizedOp, plan
 
 _SIDE = 128
 """How many pixels of each side of an image calibration looks at."""
@@ -86,12 +85,12 @@ class Calibrator:
         calibrated = calibrator.result()
     """
 
-    def __init__(self, network: AetherNet) -> None:
+    def __init__(self, network: AetherBase) -> None:
         """Take a network in any form, on any device and in any dtype; it stays as it is."""
         self._network = network
         self._ranges = network.trained_ranges or TrainedRanges()
-        self._deployed = deployable(copy.deepcopy(network).cpu().float(), merged=True)
-        self._amax = dict.fromkeys(_open_points(network.hyperparameters, self._ranges), 0.0)
+        self._deployed = deployed(copy.deepcopy(network).cpu().float(), merged=True)
+        self._amax = dict.fromkeys(_open_points(network, self._ranges), 0.0)
         self._seen = 0
 
     @property
@@ -112,7 +111,7 @@ class Calibrator:
         _see(self._deployed, crop, self._amax)
         self._seen += 1
 
-    def result(self) -> AetherNet:
+    def result(self) -> AetherBase:
         """Return a copy of the network that carries what was measured; ranges from QAT stay.
 
         Raises `ArgumentError` if it saw no image.
@@ -134,25 +133,19 @@ def calibrated(
     """
     checkpoint = source.checkpoint
     ranges = checkpoint.ranges or TrainedRanges()
-    unknown = set(_open_points(checkpoint.info.hyperparameters, ranges)) - set(ranges.calibrated_inputs)
+    network = checkpoint.network()
+    unknown = set(_open_points(network, ranges)) - set(ranges.calibrated_inputs)
     if not unknown:
         return source
-    deployed = deployable(checkpoint.network(), merged=True)
-    found = measure_amax(deployed, sorted(unknown), images, progress=progress)
+    found = measure_amax(deployed(network, merged=True), sorted(unknown), images, progress=progress)
     ranges = replace(ranges, calibrated_inputs={**ranges.calibrated_inputs, **found})
     return replace(source, checkpoint=replace(checkpoint, ranges=ranges))
-
-
-def qat_amax(op: QuantizedOp, ranges: TrainedRanges | None) -> float | None:
-    """Return the amax that QAT saw at the input of an operator; None if no observer was there."""
-    seen = ranges.activations.get(op.qat_input or "") if ranges else None
-    return max(abs(seen.min), abs(seen.max)) if seen else None
 
 
 def measure_amax(
     network: nn.Module, modules: Sequence[str], images: CalibrationImages, *, progress: Progress = SILENT
 ) -> dict[str, float]:
-    """Return the amax at the input of each module of a `deployable` network while it runs the images.
+    """Return the amax at the input of each module of a deployed network while it runs the images.
 
     Raises `ImageError` for an image that cannot be read.
     """
@@ -165,10 +158,10 @@ def measure_amax(
     return amax
 
 
-def _open_points(hyperparameters: Mapping[str, Any], ranges: TrainedRanges) -> list[str]:
+def _open_points(network: AetherBase, ranges: TrainedRanges) -> list[str]:
     """Name the operators of all presets whose input no observer saw."""
-    planned = [op for preset in PRESETS for op in plan(hyperparameters, preset, ranges)]
-    return sorted({op.module for op in planned if qat_amax(op, ranges) is None})
+    ops = [op for preset in PRESETS for op in planned(network, preset, ranges)]
+    return sorted({op.module for op in ops if op.qat_amax(ranges) is None})
 
 
 @torch.inference_mode()

@@ -17,14 +17,14 @@ from .. import __version__
 from ..errors import ArgumentError, OutputError, check_choice
 from ..files import check_target, replacing
 from ..model.checkpoint import WEIGHTS, Weights
+from ..model.generations import deployed, planned
+from ..model.operators import PRESETS
 from ..model.source import NetworkInput, NetworkSource, as_source
 from ..onnx_model.metadata import Metadata, describe, write_metadata
 from ..precision import Precision
 from ..progress import SILENT, Progress
 from ..shapes import Profile
 from .calibration import CalibrationImages, calibration_images
-from .deploy import deployable
-from .int8_ops import PRESETS, plan
 from .overflow import check_weights
 from .qdq import insert_qdq
 from .scales import OpScales, find_scales
@@ -110,28 +110,28 @@ def export_network(
     source = as_source(network, weights=weights, name=name)
     found = source.checkpoint.network()
     images = _images(calibration, found.in_chans)
-    deployed = deployable(found, merged=precision.int8)
+    runnable = deployed(found, merged=precision.int8)
     dtype = torch.float16 if precision.float_type == "fp16" else torch.float32
-    check_weights(deployed, precision)
+    check_weights(runnable, precision)
     scales: Sequence[OpScales] = ()
     if precision.int8:
         ranges = source.checkpoint.ranges
-        ops = plan(found.hyperparameters, preset, ranges)
-        exact = find_scales(deployed, ops, ranges, images, progress=progress)
+        ops = planned(found, preset, ranges)
+        exact = find_scales(runnable, ops, ranges, images, progress=progress)
         scales = [entry.as_stored(dtype) for entry in exact]
     progress.begin("exporting", 1)
-    model = float_graph(copy.deepcopy(deployed).to(dtype), found.in_chans, found.scale, profile, opset)
+    model = float_graph(copy.deepcopy(runnable).to(dtype), found.in_chans, found.scale, profile, opset)
     if scales:
         model = insert_qdq(model, scales)
-    metadata = _metadata(source, deployed, precision, preset, profile, scales)
+    metadata = _metadata(source, runnable, precision, preset, profile, scales)
     write_metadata(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     progress.advance()
     report = ExportReport(None, opset, metadata, ())
     if verified:
         truncates = _has_half_scales(precision) and truncates_half()
-        reference = simulate(deployed, scales, truncates=truncates) if scales else deployed
-        agreements = verify(model, reference, deployed, images[0], profile, precision, progress=progress)
+        reference = simulate(runnable, scales, truncates=truncates) if scales else runnable
+        agreements = verify(model, reference, runnable, images[0], profile, precision, progress=progress)
         report = replace(report, agreements=agreements, runtime_truncates=truncates)
     return Exported(model, report)
 
@@ -178,7 +178,7 @@ def _settled(
     """Return precision, opset and preset, the defaults put in. Raises `ArgumentError`."""
     precision = Precision.parse(precision)
     preset = default_preset(precision) if preset is None else preset
-    check_choice("preset", preset, tuple(PRESETS))
+    check_choice("preset", preset, PRESETS)
     check_choice("weights", weights, WEIGHTS)
     opset = default_opset(precision) if opset is None else opset
     oldest = 19 if _has_half_scales(precision) else OLDEST_OPSET

@@ -17,29 +17,32 @@ from .simulate import quantized_weight
 def insert_qdq(model: onnx.ModelProto, scales: Sequence[OpScales]) -> onnx.ModelProto:
     """Return a copy of a float model whose planned operators read int8.
 
-    Each input goes through one QuantizeLinear and one DequantizeLinear; each weight becomes an int8
-    initializer with one DequantizeLinear, one scale per output channel. All zero points are 0. Scales
-    have the model's float type, and so has everything that is not quantized.
+    Each input goes through one QuantizeLinear and one DequantizeLinear, which operators with one input and
+    one scale share; each weight becomes an int8 initializer with one DequantizeLinear, one scale per output
+    channel. All zero points are 0. Scales have the model's float type, and so has everything that is not
+    quantized.
     """
     quantized = onnx.ModelProto()
     quantized.CopyFrom(model)
     graph = quantized.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    readers = {node.input[1]: node for node in graph.node if len(node.input) > 1}
+    planned = {f"{entry.op.module}.weight": entry for entry in scales}
     float_type = graph.input[0].type.tensor_type.elem_type
-    before: dict[int, list[NodeProto]] = {}
-    for entry in scales:
-        name = f"{entry.op.module}.weight"
-        reader = readers[name]
-        stored = torch.from_numpy(numpy_helper.to_array(weights[name]).astype(np.float32))
-        weights[name].CopyFrom(numpy_helper.from_array(quantized_weight(stored, entry).numpy(), name))
-        before[id(reader)] = [
-            *_activation_pair(graph, reader.input[0], entry, float_type),
-            _weight_node(graph, name, entry, float_type),
-        ]
-        reader.input[0] = before[id(reader)][1].output[0]
-        reader.input[1] = before[id(reader)][2].output[0]
-    nodes = [part for node in graph.node for part in (*before.get(id(node), ()), node)]
+    nodes: list[NodeProto] = []
+    pairs: dict[tuple[str, float], str] = {}
+    for node in graph.node:
+        name = node.input[1] if len(node.input) > 1 else ""
+        if name in planned:
+            entry = planned[name]
+            stored = torch.from_numpy(numpy_helper.to_array(weights[name]).astype(np.float32))
+            weights[name].CopyFrom(numpy_helper.from_array(quantized_weight(stored, entry).numpy(), name))
+            shared = node.input[0], entry.input_scale
+            if shared not in pairs:
+                nodes += _activation_pair(graph, node.input[0], entry, float_type)
+                pairs[shared] = nodes[-1].output[0]
+            nodes.append(_weight_node(graph, name, entry, float_type))
+            node.input[0], node.input[1] = pairs[shared], nodes[-1].output[0]
+        nodes.append(node)
     ordered = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(ordered)

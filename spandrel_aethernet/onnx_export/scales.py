@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from ..model.operators import MatMul, QuantizedOp
 from ..model.ranges import TrainedRanges
 from ..onnx_model.metadata import CALIBRATED, FROM_QAT
 from ..progress import SILENT, Progress
-from .calibration import CalibrationImages, measure_amax, qat_amax
-from .deploy import MatMul
-from .int8_ops import QuantizedOp, on_grid
+from .calibration import CalibrationImages, measure_amax
 
 _LARGEST = 127
 """The int8 value that amax becomes, in a symmetric scale."""
@@ -48,13 +47,13 @@ def find_scales(
     *,
     progress: Progress = SILENT,
 ) -> list[OpScales]:
-    """Return the scales of `ops`, which name modules of `network` (a `deployable` one, float32).
+    """Return the scales of `ops`, which name modules of `network` (a deployed one, float32).
 
     A range from QAT wins, then one of an earlier calibration. For the rest, the images run through the
     network and the amax of each input is taken; none is decoded if nothing is left to measure. Raises
     `ImageError` for one that cannot be read.
     """
-    from_qat = {op.module: qat_amax(op, ranges) for op in ops}
+    from_qat = {op.module: op.qat_amax(ranges) for op in ops}
     calibrated = dict(ranges.calibrated_inputs) if ranges else {}
     unknown = [name for name, amax in from_qat.items() if amax is None and name not in calibrated]
     if unknown:
@@ -78,7 +77,7 @@ def find_scales(
 
 
 def _weight_scale(weight: Tensor, axis: int, op: QuantizedOp, ranges: TrainedRanges | None) -> Tensor:
-    if ranges and on_grid(op, ranges):
+    if ranges and op.on_grid(ranges):
         return torch.tensor([scale for module in op.qat_weights for scale in ranges.weight_scales[module]])
     others = [dim for dim in range(weight.ndim) if dim != axis]
     scale = weight.abs().amax(dim=others) / _LARGEST

@@ -9,13 +9,15 @@ from typing import Any
 
 import onnx
 import torch
-from onnx import helper
+from onnx import helper, numpy_helper
 from torch import nn
 
 from ..shapes import Profile
 
 OLDEST_OPSET, NEWEST_OPSET = 17, 21
 _OLDEST_DYNAMO_OPSET = 18
+_SINCE_18 = ("num_outputs", "noop_with_empty_axes")
+"""Attributes of Split and of reductions."""
 _AXES = {"batch": 0, "height": 2, "width": 3}
 
 
@@ -101,12 +103,19 @@ def _by_torchscript(
 
 
 def _back_to_17(model: onnx.ModelProto) -> None:
-    """Undo what opset 18 added to the operators this network uses: the number of a Split's outputs."""
+    """Undo what opset 18 added to the operators of these networks: outputs of Split, axes of reductions."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
-        if node.op_type == "Split":
-            kept = [attribute for attribute in node.attribute if attribute.name != "num_outputs"]
-            del node.attribute[:]
-            node.attribute.extend(kept)
+        kept = [attribute for attribute in node.attribute if attribute.name not in _SINCE_18]
+        if node.op_type in ("ReduceMax", "ReduceMean") and len(node.input) == 2:
+            axes = numpy_helper.to_array(constants[node.input.pop()])
+            kept.append(helper.make_attribute("axes", axes.tolist()))
+        del node.attribute[:]
+        node.attribute.extend(kept)
+    read = {name for node in model.graph.node for name in node.input}
+    unread = [tensor for tensor in model.graph.initializer if tensor.name not in read]
+    for tensor in unread:
+        model.graph.initializer.remove(tensor)
     del model.opset_import[:]
     model.opset_import.append(helper.make_opsetid("", 17))
 

@@ -23,7 +23,8 @@ _TRTEXEC_PRECISION = Precision("fp32", int8=True)
 
 _CARD = """# {stem}
 
-{variant}: enlarges images {scale} times. {parameters:,} parameters, width {width}, blocks {depths}.
+{architecture}, {variant}: enlarges images {scale} times. {parameters:,} parameters, width {width},
+blocks {depths}.
 Released from `{source}` ({layout}) by spandrel-aethernet; the AetherNet architecture is by Philip Hofmann.
 
 | file | precision | size | INT8 | PSNR | SSIM | to fused | speed |
@@ -90,6 +91,7 @@ def model_card(report: ReleaseReport) -> str:
     measured = {result.model.name: result for result in report.comparison.models}
     return _CARD.format(
         stem=report.stem,
+        architecture=report.info.generation.name,
         variant=report.info.variant,
         scale=hyperparameters["scale"],
         parameters=report.info.parameters,

@@ -125,14 +125,14 @@ def _pairs(images: Path | Sequence[PairFiles] | None) -> Sequence[PairFiles]:
 def _checkpoints(source: NetworkSource, stem: Path) -> list[Path]:
     """Write the forms that PyTorch loads: not fused (if it was read so), fused, and fused safetensors."""
     written = [stem.with_name(f"{stem.name}_fused{suffix}") for suffix in (".pth", ".safetensors")]
-    fused = fuse(source).state_dict()
+    fused = fuse(source)
     for path in written:
-        save_state_dict(fused, path)
+        save_state_dict(fused.state_dict(), path, config=fused.arch_config())
     if source.checkpoint.info.fused or source.path is None:
         return written
     not_fused = stem.with_name(f"{stem.name}_notfused.pth")
     if source.path.suffix.lower() == ".safetensors":
-        save_state_dict(read_state_dict(source.path), not_fused)
+        save_state_dict(read_state_dict(source.path), not_fused, config=fused.arch_config())
     else:
         shutil.copyfile(source.path, not_fused)  # observers and all
     return [not_fused, *written]

@@ -18,7 +18,7 @@ from spandrel_aethernet.engines.sidecar import document, read_sidecar
 from spandrel_aethernet.errors import AetherError, CheckpointError, EngineError, ImageError
 from spandrel_aethernet.images.files import read_picture
 from spandrel_aethernet.model.arch import AetherNetArch
-from spandrel_aethernet.model.io import parse_state_dict
+from spandrel_aethernet.model.io import parse_contents
 from spandrel_aethernet.model.torch_file import read_torch_file
 
 from .files import CONTROLS, Seeds
@@ -123,7 +123,7 @@ entries = st.fixed_dictionaries(
 def test_a_safetensors_header_gives_no_more_than_its_file(header: dict[str, Json]) -> None:
     data = bytes(64)
     content = framed(json.dumps(header), data)
-    found = _answer(CheckpointError, lambda: parse_state_dict(Path("odd.safetensors"), content))
+    found = _answer(CheckpointError, lambda: parse_contents(Path("odd.safetensors"), content))
     if isinstance(found, str):
         assert found.startswith("odd.safetensors ")
     else:

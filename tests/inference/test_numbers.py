@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from spandrel_aethernet import AetherNet, export_onnx, load_model
+from spandrel_aethernet import AetherBase, AetherNet, export_onnx, load_model
 from spandrel_aethernet.images.psnr import psnr
 from spandrel_aethernet.inference.onnx import OnnxBackend
 from spandrel_aethernet.inference.pytorch import PyTorchBackend
@@ -43,7 +43,7 @@ def decibels(output: NDArray[np.float32], expected: NDArray[np.float32]) -> floa
     return psnr(output, expected, peak=max(1.0, float(np.ptp(expected))))
 
 
-def on_pytorch(network: AetherNet) -> PyTorchBackend:
+def on_pytorch(network: AetherBase) -> PyTorchBackend:
     return PyTorchBackend(network, torch.device("cpu"), torch.float32)
 
 

@@ -52,7 +52,7 @@ def test_tiles_that_overlap_by_the_receptive_field_radius_are_exact(scale: int) 
     pixels = kind_of_picture("rgb16", 71, 90)
     whole = upscale_pixels(backend, pixels, tile=1000)
     tiled = upscale_pixels(backend, pixels, tile=2 * radius + 16, overlap=radius)
-    assert tile_count(pixels, 2 * radius + 16, radius) > 4
+    assert tile_count(backend, pixels, 2 * radius + 16, radius) > 4
     assert int(np.abs(tiled.astype(int) - whole).max()) <= 1
     short = upscale_pixels(backend, pixels, tile=17, overlap=1)
     assert int(np.abs(short.astype(int) - whole).max()) > 100, "or the comparison proves nothing"
@@ -139,7 +139,7 @@ def test_tiles_in_batches_give_what_they_give_one_by_one(
     alone = upscale_pixels(one_by_one, pixels, tile=26, overlap=4)
     assert [shape[0] for shape in batching.shapes] == counts
     assert {shape[1:] for shape in batching.shapes} == {(3, 26, 26)}
-    assert len(done) == len(one_by_one.shapes) == tile_count(pixels, 26, 4) == 9
+    assert len(done) == len(one_by_one.shapes) == tile_count(batching, pixels, 26, 4) == 9
     assert done == sorted(done)
     # Sums of float32 may be taken in another order: a step of 16 bits at most.
     assert int(np.abs(together.astype(int) - alone).max()) <= (1 if pixels.dtype == np.uint16 else 0)

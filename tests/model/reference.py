@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.torch_version import TorchVersion
 
 DATA = Path(__file__).parent.parent / "data"
-CASES = sorted(path.stem for path in DATA.glob("*.npz"))
+SECOND_CASES = sorted(path.stem for path in DATA.glob("gen2_*.npz"))
+CASES = sorted({path.stem for path in DATA.glob("*.npz")} - {*SECOND_CASES})
 
 
 class Case(NamedTuple):
@@ -32,7 +34,8 @@ class Case(NamedTuple):
     @property
     def checkpoint(self) -> dict[str, Any]:
         """What the training framework saved."""
-        return {self.wrapper: self.state_dict} if self.wrapper else self.state_dict
+        beside: dict[str, Any] = _beside(self.meta.get("beside", {}))
+        return {self.wrapper: self.state_dict, **beside} if self.wrapper else self.state_dict
 
 
 def load_case(name: str) -> Case:
@@ -47,6 +50,16 @@ def load_case(name: str) -> Case:
         meta = manifest["meta"]
         tensors = torch.from_numpy(data["input"]), torch.from_numpy(data["expected"])
         return Case(meta["wrapper"], state_dict, *tensors, meta)
+
+
+def _beside(value: Any) -> Any:
+    """Return what lies beside the tensors; releases name their PyTorch with a text of a class of its own."""
+    if isinstance(value, dict):
+        return {key: _beside(inner) for key, inner in cast(dict[str, Any], value).items()}
+    prefix = "torch.torch_version.TorchVersion:"
+    if isinstance(value, str) and value.startswith(prefix):
+        return TorchVersion(value.removeprefix(prefix))
+    return value
 
 
 def _parameter(entry: dict[str, Any]) -> NDArray[np.float32]:

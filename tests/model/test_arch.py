@@ -16,9 +16,10 @@ from spandrel import MAIN_REGISTRY, ImageModelDescriptor, ModelLoader
 from torch import Tensor
 
 from spandrel_aethernet import AETHERNET_REGISTRY, AetherNet, AetherNetArch, install
+from spandrel_aethernet.model.checkpoint import detect
 
 from ..conftest import make_network
-from .reference import CASES, Case, load_case
+from .reference import CASES, SECOND_CASES, Case, load_case
 
 
 def load(path: Path) -> ImageModelDescriptor[AetherNet]:
@@ -139,7 +140,7 @@ def test_install_may_be_called_twice_and_is_needed() -> None:
     assert install() == []
     with pytest.raises(spandrel.DuplicateArchitectureError):
         install(ignore_duplicates=False)
-    assert [support.architecture.id for support in AETHERNET_REGISTRY] == ["AetherNet"]
+    assert [support.architecture.id for support in AETHERNET_REGISTRY] == ["AetherNet", "AetherNet2"]
 
 
 def built_in_state_dicts() -> dict[str, dict[str, Tensor]]:
@@ -165,11 +166,11 @@ def built_in_state_dicts() -> dict[str, dict[str, Tensor]]:
 def test_we_claim_no_file_of_a_built_in_architecture() -> None:
     others = {name: sd for name, sd in built_in_state_dicts().items() if not name.startswith("AetherNet")}
     assert len(others) >= 30
-    assert [name for name, state_dict in others.items() if AetherNetArch().detect(state_dict)] == []
+    assert [name for name, state_dict in others.items() if detect(state_dict)] == []
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_no_built_in_architecture_claims_our_files(name: str) -> None:
+@pytest.mark.parametrize("name", CASES + SECOND_CASES)
+def test_no_other_architecture_claims_our_files(name: str) -> None:
     state_dict = load_case(name).state_dict
     claiming = [s.architecture.id for s in MAIN_REGISTRY if s.architecture.detect(state_dict)]
-    assert claiming == ["AetherNet"]
+    assert claiming == ["AetherNet2" if name in SECOND_CASES else "AetherNet"]

@@ -88,12 +88,6 @@ def block_far_away(state_dict: StateDict) -> None:
     state_dict["layers.0.400000000.conv.lk_conv.weight"] = torch.zeros(1)
 
 
-def later_generation(state_dict: StateDict) -> None:
-    for key in list(state_dict):
-        if key.startswith("layers."):
-            state_dict[key.replace("layers.", "stages.", 1)] = state_dict.pop(key)
-
-
 def missing_block(state_dict: StateDict) -> None:
     for key in list(state_dict):
         if key.startswith("layers.0.0."):
@@ -123,7 +117,6 @@ def not_finite(value: float) -> Callable[[StateDict], None]:
 
 
 BAD: list[tuple[str, Callable[[StateDict], None], str]] = [
-    ("later generation", later_generation, "later generation of AetherNet.*stages\\.0\\.0\\."),
     ("both forms", both_forms, "fused and not fused keys are mixed.*fused_conv.*lk_bias"),
     ("missing tensor", drop("layers.1.0.norm.bias"), "layers.1.0.norm.bias is missing"),
     ("missing first", drop("conv_first.weight"), "conv_first.weight is missing"),

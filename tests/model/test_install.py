@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from spandrel_aethernet.errors import CheckpointError
 from spandrel_aethernet.model.install import VARIABLE
 
 from ..conftest import make_network
+from .reference import load_case
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit")
 
@@ -69,6 +71,18 @@ def test_files_of_any_architecture_are_read_as_before(suffix: str, tmp_path: Pat
     stock = ModelLoader().load_state_dict_from_file(path)
     assert list(guarded) == list(stock)
     assert all(torch.equal(guarded[key], stock[key]) for key in stock)
+
+
+def test_a_release_that_names_its_pytorch_is_read_with_and_without_the_guard(
+    checkpoint_file: Callable[[Any], Path],
+) -> None:
+    path = checkpoint_file(load_case("gen2_small_2x_release_fp16").checkpoint)
+    for guard in (True, False):
+        install(guard=guard)
+        assert ModelLoader().load_from_file(path).architecture.id == "AetherNet2"
+    install(guard=False, torch_version=False)
+    with pytest.raises(pickle.UnpicklingError, match="TorchVersion"):
+        ModelLoader().load_from_file(path)
 
 
 def test_damaged_files_say_nothing_of_the_switch(tmp_path: Path) -> None:

@@ -14,11 +14,10 @@ from spandrel_aethernet import AetherNet, Calibrator, export_network, load_model
 from spandrel_aethernet.data import PHOTOGRAPHS
 from spandrel_aethernet.errors import ArgumentError, ImageError
 from spandrel_aethernet.images.files import Picture, write_picture
+from spandrel_aethernet.model.generations import deployed, planned
 from spandrel_aethernet.model.io import save_state_dict
 from spandrel_aethernet.model.source import as_source
 from spandrel_aethernet.onnx_export.calibration import calibrated, calibration_images
-from spandrel_aethernet.onnx_export.deploy import deployable
-from spandrel_aethernet.onnx_export.int8_ops import plan
 from spandrel_aethernet.onnx_export.scales import OpScales, find_scales
 
 from ..artifacts import TINY, Artifacts
@@ -179,11 +178,11 @@ def test_an_export_takes_an_earlier_calibration(network: AetherNet) -> None:
 def test_measured_once_for_all_presets_gives_the_scales_of_each(artifacts: Artifacts) -> None:
     source, images = as_source(artifacts.tiny), calibration_images(artifacts.images, 3)
     once = calibrated(source, images).checkpoint.ranges
-    deployed = deployable(source.checkpoint.network(), merged=True)
+    runnable = deployed(source.checkpoint.network(), merged=True)
     for preset in ("tensorrt", "onnxruntime"):
-        ops = plan(deployed.hyperparameters, preset, source.checkpoint.ranges)
-        alone = find_scales(deployed, ops, source.checkpoint.ranges, images)
-        shared = find_scales(deployed, ops, once, images)
+        ops = planned(source.checkpoint.network(), preset, source.checkpoint.ranges)
+        alone = find_scales(runnable, ops, source.checkpoint.ranges, images)
+        shared = find_scales(runnable, ops, once, images)
         assert [(one.input_scale, one.input_source) for one in alone] == [
             (one.input_scale, one.input_source) for one in shared
         ]
@@ -203,7 +202,7 @@ def scale_of(model: onnx.ModelProto, tensor: str) -> float:
 
 
 def test_a_scale_too_small_for_its_type_is_stored_as_the_smallest_positive_one() -> None:
-    (op, *_) = plan(make_network().hyperparameters, "tensorrt", None)
+    (op, *_) = planned(make_network(), "tensorrt", None)
     scales = OpScales(op, 1e-12, "calibrated", torch.tensor([1e-12, 0.5]), 0).as_stored(torch.float16)
     least = float(torch.finfo(torch.float16).smallest_normal)
     assert (scales.input_scale, scales.weight_scale.tolist()) == (least, [least, 0.5])

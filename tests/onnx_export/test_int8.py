@@ -20,10 +20,10 @@ from spandrel_aethernet.data import DEMO_MODEL, PHOTOGRAPHS, half_size, original
 from spandrel_aethernet.images.channels import feed_for, to_network
 from spandrel_aethernet.images.files import read_picture
 from spandrel_aethernet.images.psnr import psnr
+from spandrel_aethernet.model.generations import deployed, planned
+from spandrel_aethernet.model.operators import PRESETS
 from spandrel_aethernet.model.source import NetworkSource, as_source
 from spandrel_aethernet.onnx_export.calibration import calibrated, calibration_images
-from spandrel_aethernet.onnx_export.deploy import deployable
-from spandrel_aethernet.onnx_export.int8_ops import PRESETS, plan
 from spandrel_aethernet.onnx_export.scales import find_scales
 from spandrel_aethernet.onnx_export.simulate import simulate
 from spandrel_aethernet.onnx_export.torch_export import newest_opset
@@ -75,7 +75,7 @@ def of_file(path: Path) -> float:
 def measured(path: Path) -> tuple[NetworkSource, nn.Module, float]:
     """A network with all ranges, as it is deployed, and what it reaches in float."""
     source = calibrated(as_source(path), calibration_images(None, 3))
-    network = deployable(source.checkpoint.network(), merged=True)
+    network = deployed(source.checkpoint.network(), merged=True)
     return source, network, of_network(network)
 
 
@@ -87,7 +87,7 @@ def test_int8_loses_little_on_photographs(preset: str, path: Path, limit: float)
     """Decibels of the network that every INT8 export is verified against."""
     source, network, in_float = measured(path)
     ranges = source.checkpoint.ranges
-    ops = plan(source.checkpoint.info.hyperparameters, preset, ranges)
+    ops = planned(source.checkpoint.network(), preset, ranges)
     scales = find_scales(network, ops, ranges, calibration_images(None, 3))
     assert in_float - of_network(simulate(network, scales)) < limit
 
@@ -108,8 +108,8 @@ def test_most_of_the_arithmetic_is_int8(precision: str, artifacts: Artifacts) ->
 @pytest.mark.parametrize("preset", PRESETS)
 def test_without_qat_what_would_lose_more_stays_float(preset: str) -> None:
     source = as_source(WITHOUT_QAT)
-    ops = plan(source.checkpoint.info.hyperparameters, preset, source.checkpoint.ranges)
-    network = deployable(source.checkpoint.network(), merged=True)
+    ops = planned(source.checkpoint.network(), preset, source.checkpoint.ranges)
+    network = deployed(source.checkpoint.network(), merged=True)
     weighted = {name.removesuffix(".weight") for name, part in network.named_parameters() if part.ndim > 1}
     depthwise = {f"layers.{stage}.{block}.conv.fused_conv" for stage in range(4) for block in range(4)}
     expected = {"conv_first", "conv_before_upsample.0", "upsample.0", "conv_last"}

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from spandrel_aethernet import OnnxError, Precision, Profile, Range
+from spandrel_aethernet.model.generations import deployed
 from spandrel_aethernet.model.source import as_source
-from spandrel_aethernet.onnx_export.deploy import deployable
 from spandrel_aethernet.onnx_export.verify import sizes, verify
 
 from ..artifacts import TINY, Artifacts
@@ -21,14 +21,14 @@ from ..conftest import make_network
 def test_deployable_computes_the_same(merged: bool, image: torch.Tensor) -> None:
     network = make_network()
     with torch.inference_mode():
-        assert float((deployable(network, merged=merged)(image) - network(image)).abs().max()) < 1e-5
+        assert float((deployed(network, merged=merged)(image) - network(image)).abs().max()) < 1e-5
 
 
 @pytest.mark.parametrize("merged", [False, True])
 def test_deployable_leaves_the_network_as_it_is(merged: bool) -> None:
     network = make_network()
     before = copy.deepcopy(network.state_dict())
-    deployable(network, merged=merged)
+    deployed(network, merged=merged)
     assert network.state_dict().keys() == before.keys()
     assert all(torch.equal(network.state_dict()[key], before[key]) for key in before)
 

@@ -153,6 +153,18 @@ class AetherNet(AetherBase):
         upsampler = 1.0 if self.scale == 3 else sum(doublings)
         return body + math.ceil(upsampler + 1 / self.scale)
 
+    @property
+    @override
+    def values_per_pixel(self) -> int:
+        dim = self.conv_first.out_channels
+        hidden = int(dim * self.hyperparameters["mlp_ratio"])
+        return max(4 * dim + 3 * hidden, 3 * HEAD_WIDTH * self.scale**2)
+
+    @override
+    def arch_config(self) -> dict[str, Any]:
+        """Return `img_range` where it is not that of every published file; else nothing."""
+        return {} if self.img_range == 1 else {"img_range": self.img_range}
+
     @override
     def fuse(self) -> AetherNet:
         own = next(self.parameters())

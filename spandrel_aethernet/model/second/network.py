@@ -7,7 +7,7 @@ Architecture by Philip Hofmann (MIT). Parameter names and arithmetic follow the 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -25,6 +25,12 @@ from .fuse import NORM_EPS, fuse_state_dict
 Norm = Literal["deployment", "layernorm"]
 NORMS: tuple[Norm, ...] = ("deployment", "layernorm")
 MEAN = 0.5
+PUBLISHED_NAMES = {
+    "norm": "norm_type",
+    "channel_attn": "use_channel_attn",
+    "spatial_attn": "use_spatial_attn",
+}
+"""How the published network calls arguments that have another name here."""
 LEAST_HEAD = 32
 """The fewest channels that the upsampler works in."""
 
@@ -111,6 +117,9 @@ def gated(gate: Tensor, main: Tensor) -> Tensor:
 class ChannelAttention(nn.Module):
     """Scales each channel by what the means of all channels over the whole input tell."""
 
+    given_means: Callable[[Tensor], Tensor] | None = None
+    """From N x C x H x W to the means to use, N x C x 1 x 1, where the input is a tile of an image."""
+
     def __init__(self, dim: int) -> None:
         super().__init__()
         narrow = dim // 8
@@ -121,11 +130,8 @@ class ChannelAttention(nn.Module):
     @override
     def forward(self, x: Tensor) -> Tensor:
         """Return a tensor of the input's shape."""
-        return x * torch.sigmoid(self.fc(self.means(x)))
-
-    def means(self, x: Tensor) -> Tensor:
-        """Return the mean of each channel, N x C x 1 x 1; one input of many tiles gives them another way."""
-        return x.mean((2, 3), keepdim=True)
+        means = self.given_means(x) if self.given_means else x.mean((2, 3), keepdim=True)
+        return x * torch.sigmoid(self.fc(means))
 
 
 class SpatialAttention(nn.Module):
@@ -177,8 +183,8 @@ class AetherBlock2(nn.Module):
     @override
     def forward(self, x: Tensor) -> Tensor:
         """Return a tensor of the input's shape."""
-        y = self.ffn(self.norm(self.conv(x)))
-        return x + self.res_scale * self.spatial_attn(self.channel_attn(y))
+        y = self.spatial_attn(self.channel_attn(self.ffn(self.norm(self.conv(x)))))
+        return x + (y if self.res_scale == 1 else self.res_scale * y)
 
 
 class QuantFusion(nn.Module):
@@ -307,7 +313,8 @@ class AetherNet2(AetherBase):
     def forward(self, x: Tensor) -> Tensor:
         """Upscale one batch; shapes and ranges as the class says."""
         mean = self.get_buffer("mean")
-        y = shallow = self.conv_first(x / self.img_range - mean)
+        centred = (x if self.img_range == 1 else x / self.img_range) - mean
+        y = shallow = self.conv_first(centred)
         parts: list[Tensor] = []
         for stage, narrow in zip(self.stages, self.fusion_convs, strict=True):
             y = stage(y)
@@ -315,7 +322,7 @@ class AetherNet2(AetherBase):
         deep = self.norm(self.quant_fusion_layer(torch.cat(parts, 1))) + shallow
         deep = self.conv_after_body(deep) + deep
         y = self.conv_last(self.upsample(self.conv_before_upsample(deep)))
-        return (y + mean) * self.img_range
+        return y + mean if self.img_range == 1 else (y + mean) * self.img_range
 
     @property
     @override
@@ -327,6 +334,22 @@ class AetherNet2(AetherBase):
         block = hp["lk_kernel"] // 2 + (3 if hp["spatial_attn"] else 0)
         head = sum(1 / 2**step for step in range(self.scale.bit_length() - 1)) if self.scale != 3 else 1
         return 3 + sum(hp["depths"]) * block + math.ceil(max(head, 1) + 1 / self.scale)
+
+    @property
+    @override
+    def values_per_pixel(self) -> int:
+        dim = self.conv_first.out_channels
+        hidden = int(dim * self.hyperparameters["mlp_ratio"])
+        return max(5 * dim + 3 * hidden, 3 * self.conv_last.in_channels * self.scale**2)
+
+    @override
+    def arch_config(self) -> dict[str, Any]:
+        """Return the arguments of the published network, under its names."""
+        given = {PUBLISHED_NAMES.get(name, name): value for name, value in self.hyperparameters.items()}
+        forms = {"fused", "norm_fused"}
+        return {name: value for name, value in given.items() if name not in forms} | {
+            "depths": list(self.hyperparameters["depths"])
+        }
 
     @override
     def fuse(self) -> AetherNet2:

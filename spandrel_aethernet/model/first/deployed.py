@@ -1,4 +1,4 @@
-"""The network as it is deployed: fused, weights laid out for MatMul, GELU spelled out as runtimes know it."""
+"""The first generation as it is deployed: fused, weights laid out for MatMul, GELU as runtimes know it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,9 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from ..model.first.network import AetherBlock, AetherNet, GatedFFN
-
-
-class MatMul(nn.Module):
-    """The matrix product of Linears that take the same input; their outputs lie one after the other.
-
-    The weight lies as (in, out), so that no Transpose stands between it and its MatMul.
-    """
-
-    def __init__(self, *linears: nn.Linear) -> None:
-        super().__init__()
-        weight = torch.cat([linear.weight for linear in linears])
-        self.weight = nn.Parameter(weight.detach().t().contiguous())
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        """Return `x @ weight` for ... x in."""
-        return torch.matmul(x, self.weight)
+from ..base import AetherBase
+from ..operators import MatMul
+from .network import AetherBlock, GatedFFN
 
 
 class DeployedFFN(nn.Module):
@@ -68,7 +53,7 @@ def gelu(x: Tensor) -> Tensor:
     return x * (torch.erf(x / math.sqrt(2)) + 1) * 0.5
 
 
-def deployable(network: AetherNet, *, merged: bool) -> AetherNet:
+def deployed(network: AetherBase, *, merged: bool) -> AetherBase:
     """Return a fused copy, in evaluation mode, that computes the same with `DeployedFFN`s.
 
     Its state_dict is not a checkpoint: `layers.S.B.ffn` holds `fc1` (in, 2·hidden), or `fc1_gate` and

@@ -1,0 +1,50 @@
+"""All generations, and which of them a file is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ..errors import CheckpointError
+from .base import AetherBase
+from .first.reader import FIRST
+from .generation import Generation
+from .operators import QuantizedOp
+from .ranges import TrainedRanges
+from .second.reader import SECOND
+
+GENERATIONS = (FIRST, SECOND)
+
+
+def deployed(network: AetherBase, *, merged: bool) -> AetherBase:
+    """Return a fused copy as it is exported, whichever generation the network is of (see `Generation`)."""
+    return generation_of_network(network).deployed(network, merged=merged)
+
+
+def runnable(network: AetherBase) -> AetherBase:
+    """Return a fused copy, in evaluation mode, as PyTorch runs it."""
+    return generation_of_network(network).runnable(network).eval()
+
+
+def planned(network: AetherBase, preset: str, ranges: TrainedRanges | None) -> list[QuantizedOp]:
+    """List the operators that `preset` quantizes in a network with these ranges, in the order they run."""
+    table = generation_of_network(network).operators(network.hyperparameters)
+    return [op for op in table if preset in op.presets and (not op.qat_only or op.on_grid(ranges))]
+
+
+def generation_of_network(network: AetherBase) -> Generation:
+    """Return the generation that a network is of."""
+    return next(generation for generation in GENERATIONS if isinstance(network, generation.network))
+
+
+def generation_of(keys: Collection[str]) -> Generation:
+    """Return the generation that keys are of.
+
+    Raises `CheckpointError` for keys of none, and for those of several, of which it names two.
+    """
+    found = [generation for generation in GENERATIONS if generation.claims(keys)]
+    if len(found) > 1:
+        names = " and ".join(generation.name for generation in found)
+        raise CheckpointError(f"keys of {names} are mixed in one file: export it again")
+    if not found:
+        raise CheckpointError("no layers.S.B and no stages.S.B keys: this is not an AetherNet checkpoint")
+    return found[0]
