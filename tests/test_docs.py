@@ -106,13 +106,11 @@ def test_ci_runs_the_command_of_the_readme() -> None:
 
 
 @pytest.mark.parametrize(("page", "code"), list(blocks("python")))
-def test_examples(
-    page: Path, code: str, user: Path, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_examples(page: Path, code: str, user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if "build_engine(" in code and not find_spec("tensorrt_rtx"):
         pytest.skip("TensorRT for RTX is not installed")
     if "make_release(" in code:
-        code = code.replace("engine=False", f"engine=False, images=Path({str(artifacts.images)!r})")
+        pytest.skip("a test of its own runs it")
     monkeypatch.chdir(user)
     monkeypatch.setattr(sys, "argv", ["example"])
     if "except OutputError" not in code:

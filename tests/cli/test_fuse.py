@@ -94,6 +94,7 @@ def test_targets_that_cannot_be_written(aethernet: Callable[..., Result], tmp_pa
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits on the size of a file are POSIX")
 def test_a_full_disk_leaves_nothing(artifacts: Artifacts, tmp_path: Path) -> None:
     targets = [str(tmp_path / name) for name in ("out.pth", "out.safetensors")]

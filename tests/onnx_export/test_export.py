@@ -165,7 +165,13 @@ def test_int8_weights_are_bit_exact_on_the_trained_grid(model: Any, artifacts: A
     assert np.array_equal(stored, grid[name].numpy())
 
 
-@pytest.mark.parametrize(("scale", "precision"), [*zip((8, 1, 3, 4), PRECISIONS, strict=True)])
+SCALES = [*zip((8, 1, 3, 4), PRECISIONS, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("scale", "precision"),
+    [*SCALES[:2], *(pytest.param(*each, marks=pytest.mark.slow) for each in SCALES[2:])],
+)
 def test_other_scales_and_channels_without_qat(scale: int, precision: str, artifacts: Artifacts) -> None:
     network = make_network(**TINY, scale=scale, in_chans=4)
     report = export_network(

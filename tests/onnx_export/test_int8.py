@@ -92,6 +92,7 @@ def test_int8_loses_little_on_photographs(preset: str, path: Path, limit: float)
     assert in_float - of_network(simulate(network, scales)) < limit
 
 
+@pytest.mark.slow
 def test_the_exported_file_loses_little_on_photographs(artifacts: Artifacts) -> None:
     _, _, in_float = measured(DEMO_MODEL)
     assert in_float - of_file(artifacts.onnx("fp32-int8", "demo")) < 0.05
@@ -170,7 +171,7 @@ def test_every_opset_agrees_and_runs_on_the_same_kernels(
 @pytest.mark.parametrize(
     ("name", "precision"),
     [
-        ("small_3x_gray_fused", "fp32"),
+        pytest.param("small_3x_gray_fused", "fp32", marks=pytest.mark.slow),
         pytest.param("small_2x_fused", "fp16", marks=pytest.mark.slow),
         pytest.param("small_2x_fused", "fp32", marks=pytest.mark.slow),
         pytest.param("small_3x_gray_fused", "fp16", marks=pytest.mark.slow),

@@ -16,15 +16,16 @@ from spandrel_aethernet.images.psnr import psnr
 from spandrel_aethernet.inference.pytorch import PyTorchBackend
 from spandrel_aethernet.inference.tiling import tile_count, upscale_pixels
 from spandrel_aethernet.model.generations import planned
-from spandrel_aethernet.model.operators import PRESETS
 
 from ..artifacts import Artifacts
 from ..conftest import Result, make_second
 from ..images.pictures import photograph
 from ..model.reference import load_case
 
+SLOW = [pytest.param(precision, marks=pytest.mark.slow) for precision in ("fp32", "fp16")]
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "fp32-int8", "fp16-int8"])
+
+@pytest.mark.parametrize("precision", ["fp32-int8", "fp16-int8", *SLOW])
 def test_every_precision_agrees_with_pytorch(artifacts: Artifacts, precision: str) -> None:
     model = onnx.load(artifacts.onnx(precision, "second"))
     assert artifacts.report(precision, "second").agreements
@@ -33,16 +34,18 @@ def test_every_precision_agrees_with_pytorch(artifacts: Artifacts, precision: st
     assert lint_onnx(model).clean
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_what_is_planned_is_int8_and_named(artifacts: Artifacts, preset: str) -> None:
-    exported = export_network(artifacts.second, precision="fp32-int8", preset=preset, verified=False)
-    ops = planned(load_model(artifacts.second).model, preset, None)
-    weights = {tensor.name: tensor.data_type for tensor in exported.model.graph.initializer}
-    assert {op.module for op in ops} == exported.report.metadata.input_ranges.keys()
+@pytest.mark.parametrize("precision", ["fp32-int8", "fp16-int8"])
+def test_what_is_planned_is_int8_and_named(artifacts: Artifacts, precision: str) -> None:
+    metadata = artifacts.report(precision, "second").metadata
+    assert metadata.preset is not None
+    ops = planned(load_model(artifacts.second).model, metadata.preset, None)
+    model = onnx.load(artifacts.onnx(precision, "second"))
+    weights = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    assert {op.module for op in ops} == metadata.input_ranges.keys()
     assert all(weights[f"{op.module}.weight"] == onnx.TensorProto.INT8 for op in ops)
-    assert lint_onnx(exported.model).clean
 
 
+@pytest.mark.slow
 def test_ranges_of_a_training_are_taken_and_nothing_is_calibrated(tmp_path: Path) -> None:
     path = tmp_path / "qat.pth"
     torch.save(load_case("gen2_small_2x_qat").checkpoint, path)
