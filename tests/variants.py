@@ -1,7 +1,7 @@
 """Every published variant of the second generation, exported in four precisions and built as an engine.
 
 Prints the page docs/second-generation.md: sizes, build times, and how much stays INT8. No trained weights can
-be had, so the networks are drawn; quality is no matter of theirs. Takes about half an hour on two cores:
+be had, so the networks are drawn; quality is no matter of theirs. Takes some minutes on two cores:
 
     python -m tests.variants > docs/second-generation.md
 """
