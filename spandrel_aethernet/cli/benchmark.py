@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..data import DEMO_MODEL
-from ..errors import CheckpointError
-from ..evaluation.benchmark import Forward, Timing, both_forms, time_in_turns
+from ..evaluation.benchmark import Forward, Timing, forms, time_in_turns
 from ..evaluation.compare import check_alike
 from ..inference.open import open_each
 from ..inference.pytorch import choose_device
 from ..model.checkpoint import read_checkpoint
-from ..model.io import named, read_checkpoint_file
+from ..model.io import SUFFIXES, named, read_checkpoint_file
 from .console import print_json, print_table
 from .options import add_json, add_trust, count, path
 from .progress import bars
@@ -22,6 +21,7 @@ EXAMPLES = (
     "aethernet benchmark",
     "aethernet benchmark aether_medium_4x.pth --sizes 64 256 --device cuda --json",
     "aethernet benchmark fp32.onnx fp32_int8.onnx --sizes 256 512",
+    "aethernet benchmark first.pth second.pth second_fp32_int8.onnx --forms",
     "aethernet benchmark aether_small_2x.pth fp16.engine fp16_int8.engine --device cuda",
 )
 
@@ -34,7 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=path,
         default=[DEMO_MODEL],
         metavar="FILE",
-        help="one not fused checkpoint (default: the demo model), or several files of any kind",
+        help="one checkpoint, timed in all its forms (default: the demo model), or several files of any kind",
+    )
+    parser.add_argument(
+        "--forms",
+        action="store_true",
+        help="of several files, time each checkpoint not fused, fused, and folded as it is exported",
     )
     parser.add_argument(
         "--sizes",
@@ -54,15 +59,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print medians and ratios."""
-    if len(arguments.files) == 1:
-        names = ["not fused", "fused"]
-        networks, channels = _forms(arguments.files[0], arguments.device)
-    else:
-        names = [file.name for file in arguments.files]
-        networks, channels = _models(arguments.files, arguments.device, trust=arguments.trust)
+    models = open_each(arguments.files, device=arguments.device, trust=arguments.trust)
+    check_alike(models)
+    named_models: dict[str, Forward] = {}
+    for file, model in zip(arguments.files, models, strict=True):
+        in_forms = file.suffix.lower() in SUFFIXES and (arguments.forms or len(arguments.files) == 1)
+        alone = {"": model.backend}
+        for form, forward in (_forms(file, arguments.device) if in_forms else alone).items():
+            named_models[", ".join(part for part in (file.name, form) if part)] = forward
+    names, networks = list(named_models), list(named_models.values())
     with bars() as progress:
         timings = time_in_turns(
-            networks, channels, arguments.sizes, repeats=arguments.repeats, progress=progress
+            networks,
+            models[0].backend.channels,
+            arguments.sizes,
+            repeats=arguments.repeats,
+            progress=progress,
         )
     if arguments.json:
         rows = [{**vars(timing), "ratios": timing.ratios} for timing in timings]
@@ -72,19 +84,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _forms(file: Path, device: str) -> tuple[list[Forward], int]:
+def _forms(file: Path, device: str) -> dict[str, Forward]:
     with named(file):
-        checkpoint = read_checkpoint(read_checkpoint_file(file).contents)
-        if checkpoint.info.fused:
-            raise CheckpointError("the file is fused already: give a not fused one, or several files")
-    network = checkpoint.network()
-    return both_forms(network, choose_device(device)), network.in_chans
-
-
-def _models(files: Sequence[Path], device: str, *, trust: bool) -> tuple[list[Forward], int]:
-    models = open_each(files, device=device, trust=trust)
-    check_alike(models)
-    return [model.backend for model in models], models[0].backend.channels
+        network = read_checkpoint(read_checkpoint_file(file).contents).network()
+    return forms(network, choose_device(device))
 
 
 def _print_table(names: Sequence[str], timings: Sequence[Timing], repeats: int) -> None:

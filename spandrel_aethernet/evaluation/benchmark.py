@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..model.base import AetherBase
+from ..model.generations import deployed
 from ..progress import SILENT, Progress
 from .turns import take_turns
 
@@ -58,9 +59,14 @@ def time_in_turns(
     return timings
 
 
-def both_forms(network: AetherBase, device: torch.device) -> list[Forward]:
-    """Return a not fused network and its fused copy, ready to run on `device`."""
-    return [_forward(form.eval().to(device), device) for form in (copy.deepcopy(network), network.fuse())]
+def forms(network: AetherBase, device: torch.device) -> dict[str, Forward]:
+    """Return a network as it is, fused, and folded as it is exported, ready to run on `device`."""
+    found = copy.deepcopy(network).eval()
+    fused, folded = network.fuse().eval(), deployed(network, merged=True)
+    networks = {"not fused": found, "fused": fused, "folded": folded}
+    if network.hyperparameters["fused"]:
+        del networks["not fused"]
+    return {name: _forward(form.to(device), device) for name, form in networks.items()}
 
 
 def _forward(network: AetherBase, device: torch.device) -> Forward:

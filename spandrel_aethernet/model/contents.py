@@ -12,6 +12,14 @@ _PREFIXES = ("module.", "net.")
 """What frameworks put before every key; spandrel takes off the first only."""
 
 
+class RecordedStateDict(dict[str, Any]):
+    """A state_dict that brings along what lay beside it in its file: `arch_config`."""
+
+    def __init__(self, state_dict: Mapping[str, Any], arch_config: Mapping[str, Any]) -> None:
+        super().__init__(state_dict)
+        self.arch_config = arch_config
+
+
 @dataclass(frozen=True)
 class Contents:
     """A file, opened."""
@@ -29,7 +37,7 @@ class Contents:
 
 def opened(content: Mapping[str, Any]) -> Contents:
     """Open what a file holds, or a state_dict that spandrel opened already; what is given stays as it is."""
-    config = _config(content)
+    config = content.arch_config if isinstance(content, RecordedStateDict) else _config(content)
     inner = content.get("net_g")
     state_dict = cast(dict[Any, Any], inner if isinstance(inner, dict) else content)
     if all(isinstance(key, str) for key in state_dict):

@@ -17,6 +17,7 @@ from ..errors import CheckpointError, Hint
 from ..gate.files import read_file
 from ..gate.pickles import CodeError
 from .arch import AETHERNET_REGISTRY
+from .contents import RecordedStateDict, opened
 from .io import SUFFIXES, parse_contents
 
 VARIABLE = "SPANDREL_AETHERNET_GUARD"
@@ -37,10 +38,11 @@ def install(
     where `ignore_duplicates` is False. May be called from any thread.
 
     With `guard`, every `ModelLoader` of this process reads files of any architecture as `read_state_dict`
-    does: tensors are the same, and TorchScript, pickled code, tar archives and what is no regular file are
-    refused with `CheckpointError`. False leaves spandrel its own reading, or gives it back. With
-    `torch_version` that own reading accepts `torch.torch_version.TorchVersion` too, a text with which
-    second-generation releases name their PyTorch; False takes it out again.
+    does: tensors are the same, what a file records of its network is not lost, and TorchScript, pickled code,
+    tar archives and what is no regular file are refused with `CheckpointError`. False leaves spandrel its own
+    reading, or gives it back. With `torch_version` that own reading accepts
+    `torch.torch_version.TorchVersion` too, a text with which second-generation releases name their PyTorch;
+    False takes it out again.
 
         spandrel_aethernet.install()
         model = spandrel.ModelLoader().load_from_file("aether_small_2x.pth")
@@ -62,7 +64,8 @@ def _guarded_loading(self: ModelLoader, path: str | Path) -> StateDict:
         return _stock_loading(self, path)
     content = read_file(path, CheckpointError)
     try:
-        return canonicalize_state_dict(parse_contents(path, content, self.device))
+        contents = parse_contents(path, content, self.device)
+        return RecordedStateDict(canonicalize_state_dict(contents), opened(contents).config)
     except CheckpointError as error:
         if isinstance(error.__cause__, CodeError):
             raise CheckpointError(error.message.sentence, _SWITCH) from error

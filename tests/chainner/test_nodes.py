@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from PIL import Image
 
 from spandrel_aethernet.data import DEMO_MODEL, original
@@ -16,6 +17,7 @@ from spandrel_aethernet.model.io import load_model
 from spandrel_aethernet.model.source import as_source
 
 from ..artifacts import Artifacts
+from ..model.reference import load_case
 from .backend import Backend, NodeError
 from .demo import (
     WITHOUT_QAT,
@@ -75,12 +77,15 @@ def test_info(backend: Backend, tmp_path: Path, photograph: Path) -> None:
     assert (untrained["Range Count"], untrained["Range Points"]) == (0, "")
 
 
-@pytest.mark.parametrize("form", ["not fused QAT", "fused pth", "fused safetensors", "float16"])
+@pytest.mark.parametrize("form", ["not fused QAT", "fused pth", "fused safetensors", "float16", "second"])
 def test_chainners_own_nodes_load_and_upscale_with_every_form(
     backend: Backend, artifacts: Artifacts, tmp_path: Path, photograph: Path, form: str
 ) -> None:
     checkpoint = {"not fused QAT": DEMO_MODEL, "float16": WITHOUT_QAT}.get(form, tmp_path / f"{form}.pth")
-    if form.startswith("fused"):
+    if form == "second":
+        checkpoint = tmp_path / "published.pth"
+        torch.save(load_case("gen2_tiny_2x_notfused").checkpoint, checkpoint)
+    elif form.startswith("fused"):
         checkpoint = tmp_path / f"model.{form.split()[1]}"
         fuse_file(artifacts.tiny, checkpoint)
     graph = backend.graph()
@@ -97,12 +102,15 @@ def test_chainners_own_nodes_load_and_upscale_with_every_form(
 
 @pytest.mark.parametrize(
     ("precision", "network"),
-    [("fp32", "tiny"), ("fp16", "tiny"), ("fp32-int8", "demo"), ("fp16-int8", "tiny")],
+    [
+        *(("fp32", "tiny"), ("fp16", "tiny"), ("fp32-int8", "demo"), ("fp16-int8", "tiny")),
+        ("fp32-int8", "second"),
+    ],
 )
 def test_an_exported_model_works_in_chainners_own_onnx_nodes(
     backend: Backend, artifacts: Artifacts, tmp_path: Path, photograph: Path, precision: str, network: str
 ) -> None:
-    checkpoint = DEMO_MODEL if network == "demo" else artifacts.tiny
+    checkpoint = {"demo": DEMO_MODEL, "second": artifacts.second}.get(network, artifacts.tiny)
     graph = backend.graph()
     image = graph.add("chainner:image:load", {"Image File": photograph})
     loaded = load(graph, checkpoint).out("Model")

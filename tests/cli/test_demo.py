@@ -86,10 +86,15 @@ def test_benchmark_gives_medians_and_ratios(
     timings = json.loads(result.out)["timings"]
     assert [timing["side"] for timing in timings] == [16, 24]
     for timing in timings:
-        first, second = timing["seconds"]
-        assert timing["ratios"] == [1, first / second]
+        first, second, third = timing["seconds"]
+        assert timing["ratios"] == [1, first / second, first / third]
     pair = aethernet("benchmark", file, DEMO_MODEL, "--sizes", 16, "--repeats", 1)
     assert [line.split()[1] for line in pair.out.splitlines()[1:]] == [file.name, DEMO_MODEL.name]
-    fused = aethernet("benchmark", checkpoint_file(make_network().fuse().state_dict()))
-    assert (fused.code, fused.out) == (1, "")
-    assert "is fused already" in fused.err
+    forms = aethernet("benchmark", file, DEMO_MODEL, "--forms", "--sizes", 16, "--repeats", 1, "--json")
+    names = [
+        f"{path.name}, {form}" for path in (file, DEMO_MODEL) for form in ("not fused", "fused", "folded")
+    ]
+    assert json.loads(forms.out)["networks"] == names
+    fused = checkpoint_file(make_network().fuse().state_dict())
+    alone = aethernet("benchmark", fused, "--sizes", 16, "--repeats", 1, "--json")
+    assert json.loads(alone.out)["networks"] == [f"{fused.name}, fused", f"{fused.name}, folded"]

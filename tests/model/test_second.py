@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from safetensors.torch import load
 from spandrel import ImageModelDescriptor, ModelLoader, ModelTiling
 from torch import Tensor
 
-from spandrel_aethernet import AetherBase, AetherNet2, fuse, load_model, read_checkpoint
+from spandrel_aethernet import AetherBase, AetherNet2, fuse, install, load_model, read_checkpoint
 from spandrel_aethernet.errors import ArgumentError
 from spandrel_aethernet.model.checkpoint import inspect
 from spandrel_aethernet.model.fuse_file import fuse_file
@@ -60,14 +60,24 @@ def test_reference_case_matches_the_published_network(name: str, checkpoint_file
     assert whole == found["channel_attn"]
 
 
+@pytest.fixture(params=[True, False], ids=["guarded", "stock"])
+def guard(request: pytest.FixtureRequest) -> Generator[bool]:
+    """Whether spandrel's loader is guarded; without, it hands over the tensors alone."""
+    install(guard=request.param)
+    yield request.param
+    install()
+
+
 @pytest.mark.parametrize("name", SECOND_CASES)
-def test_spandrel_reads_it_where_the_variant_tells_the_rest(name: str, checkpoint_file: Write) -> None:
+def test_spandrel_reads_it_where_the_variant_tells_the_rest(
+    name: str, guard: bool, checkpoint_file: Write
+) -> None:
     case = load_case(name)
     loaded = ModelLoader().load_from_file(checkpoint_file(case.checkpoint))
     assert isinstance(loaded, ImageModelDescriptor)
     descriptor = typing.cast(ImageModelDescriptor[AetherBase], loaded)
     assert descriptor.architecture.id == "AetherNet2"
-    if case.meta["variant"] != "custom":
+    if guard or case.meta["variant"] != "custom":
         assert largest_error(descriptor.model, case) < 1e-5
 
 
