@@ -15,14 +15,8 @@ import torch
 from torch import Tensor
 
 from ..gate.archives import open_archive
-from ..gate.pickles import (
-    ELEMENT_BYTES,
-    CodeError,
-    QuantizedError,
-    Storage,
-    TensorRecord,
-    read_pickle,
-)
+from ..gate.pickles import CodeError, QuantizedError, read_pickle
+from ..gate.records import ELEMENT_BYTES, Storage, TensorRecord
 
 CPU = torch.device("cpu")
 _DTYPES: Mapping[str, torch.dtype] = {

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from spandrel_aethernet.gate.limits import PICKLE_STEPS
-from spandrel_aethernet.gate.pickles import CodeError, Storage, TensorRecord, read_pickle
+from spandrel_aethernet.gate.pickles import CodeError, read_pickle
+from spandrel_aethernet.gate.records import Storage, TensorRecord
 
 FLOATS = pickle.PROTO + b"\x02ctorch._utils\n_rebuild_tensor_v2\n("
 """The start of a tensor: the function, and the mark of its arguments."""

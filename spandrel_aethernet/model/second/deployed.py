@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from ..base import AetherBase
-from .network import AetherBlock2, AetherNet2, DeploymentNorm, GatedConvFFN, gated
+from .blocks import AetherBlock2, DeploymentNorm, GatedConvFFN, gated
+from .network import AetherNet2
 
 
 class DeployedFFN(nn.Module):

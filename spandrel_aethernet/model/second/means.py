@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from .network import ChannelAttention
+from .blocks import ChannelAttention
 
 
 class WholeMeans:

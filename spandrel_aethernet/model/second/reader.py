@@ -14,9 +14,10 @@ from ...errors import CheckpointError
 from ..base import SCALES
 from ..generation import Found, Generation, read_untold, variant_of
 from ..sizes import agreed_size, read_depths, read_fused, read_kernels, read_ratio
+from .blocks import head_width
 from .deployed import deployed
 from .fuse import fuse_state_dict
-from .network import PUBLISHED_NAMES, VARIANTS, AetherNet2, head_width
+from .network import PUBLISHED_NAMES, VARIANTS, AetherNet2
 from .operators import operators
 from .versions import RECORDS, refuse_other_versions
 
