@@ -10,7 +10,15 @@ import onnx
 import pytest
 import torch
 
-from spandrel_aethernet import Calibrator, build_engine, export_network, lint_onnx, load_model, upscale
+from spandrel_aethernet import (
+    Calibrator,
+    build_engine,
+    export_network,
+    lint_onnx,
+    load_model,
+    make_release,
+    upscale,
+)
 from spandrel_aethernet.engines.build_plan import BuildOptions
 from spandrel_aethernet.images.psnr import psnr
 from spandrel_aethernet.inference.pytorch import PyTorchBackend
@@ -101,3 +109,14 @@ def test_it_is_told_and_upscaled_on_the_command_line(
     assert psnr(first.astype(np.float32), second.astype(np.float32), peak=255) > 50
     torch.save(make_second(res_scale=0.3).state_dict(), tmp_path / "bare.pth")
     assert "warning: res_scale is taken to be 0.1" in aethernet("info", tmp_path / "bare.pth").err
+
+
+@pytest.mark.slow
+def test_a_release_holds_every_form_with_its_arguments(artifacts: Artifacts, tmp_path: Path) -> None:
+    report = make_release(artifacts.second, tmp_path / "release", engine=False, images=artifacts.images)
+    assert len(report.exports) == 4
+    checkpoints = sorted(path for path in report.folder.iterdir() if path.suffix in (".pth", ".safetensors"))
+    assert len(checkpoints) == 3
+    for path in checkpoints:
+        assert load_model(path).model.hyperparameters["res_scale"] == 0.3
+    assert "AetherNet2, custom" in (report.folder / "README.md").read_text("utf-8")
