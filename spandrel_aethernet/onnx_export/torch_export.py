@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -37,7 +41,7 @@ def float_graph(
         height, width = min(height, 64), min(width, 64)
     example = torch.zeros(batch, channels, height, width, dtype=dtype)
     exported = _by_dynamo if _has_modern_exporter() else _by_torchscript
-    with warnings.catch_warnings(), torch.inference_mode():
+    with warnings.catch_warnings(), torch.inference_mode(), _signals_held_back():
         warnings.simplefilter("ignore")
         model = exported(network, example, profile, opset)
     model.ir_version = helper.find_min_ir_version_for(model.opset_import)
@@ -48,6 +52,28 @@ def float_graph(
         if hasattr(node, "metadata_props"):
             del node.metadata_props[:]
     return model
+
+
+@contextmanager
+def _signals_held_back() -> Generator[None]:
+    """Let Ctrl-C and SIGTERM wait for the end of the block.
+
+    What a handler raises while PyTorch's C++ calls back into Python can end the process on the spot.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers run in the main thread only
+        return
+    received: list[int] = []
+    held = {one: signal.getsignal(one) or signal.SIG_DFL for one in (signal.SIGINT, signal.SIGTERM)}
+    for one in held:
+        signal.signal(one, lambda number, _frame: received.append(number))
+    try:
+        yield
+    finally:
+        for one, handler in held.items():
+            signal.signal(one, handler)
+        if received:
+            signal.raise_signal(received[0])
 
 
 def _has_modern_exporter() -> bool:

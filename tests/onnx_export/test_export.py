@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from onnx import NodeProto, TensorProto, numpy_helper
 
 from spandrel_aethernet import (
+    AetherNet,
     Profile,
     Range,
     __version__,
@@ -242,3 +244,22 @@ def test_default_opset_is_what_the_types_need() -> None:
 def test_default_preset_is_what_the_types_are_for(precision: str, preset: str, artifacts: Artifacts) -> None:
     assert artifacts.report(precision).metadata.preset == preset
     assert default_preset(Precision.parse(precision)) == preset
+
+
+def test_ctrl_c_inside_pytorch_waits_for_its_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    network = make_network(**TINY)
+    forward = type(network).forward
+    ended: list[bool] = []
+
+    def interrupted(self: AetherNet, x: torch.Tensor) -> torch.Tensor:
+        if not ended:
+            signal.raise_signal(signal.SIGINT)
+        ended.append(True)
+        return forward(self, x)
+
+    monkeypatch.setattr(type(network), "forward", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export_onnx(network, tmp_path / "out.onnx", precision="fp32", profile=SMALL)
+    assert ended
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
