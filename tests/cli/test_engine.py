@@ -110,6 +110,7 @@ def test_dry_run_lists_what_the_linter_refuses(tmp_path: Path, aethernet: Callab
             assert f"would fail computed.onnx is refused: {expected}" in result.out
 
 
+@pytest.mark.slow
 def test_trtexec_command_is_the_published_one(folder: Path, aethernet: Callable[..., Result]) -> None:
     shapes = "--minShapes=input:1x3x32x32 --optShapes=input:1x3x256x256 --maxShapes=input:16x3x1080x1920"
     end = "--buildOnly --verbose\n"

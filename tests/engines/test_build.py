@@ -79,8 +79,8 @@ def check_report(report: BuildReport, source: Path, precision: str) -> None:
 @pytest.mark.parametrize(
     ("precision", "operators", "layers"),
     [
-        ("fp32", {"fp32": 13}, {"fp32"}),
-        ("fp16", {"fp16": 13}, {"fp16"}),
+        pytest.param("fp32", {"fp32": 13}, {"fp32"}, marks=pytest.mark.slow),
+        pytest.param("fp16", {"fp16": 13}, {"fp16"}, marks=pytest.mark.slow),
         ("fp32-int8", {"int8": 6, "fp32": 5}, {"int8", "fp32"}),
         ("fp16-int8", {"int8": 7, "fp16": 4}, {"int8", "fp16", "fp32"}),
     ],

@@ -88,7 +88,10 @@ def with_constants(network: AetherNet) -> None:
     network.get_parameter("conv_first.bias").zero_()
 
 
-@pytest.mark.parametrize(("change", "precision"), [(with_denormals, "fp16"), (with_constants, "fp32-int8")])
+@pytest.mark.parametrize(
+    ("change", "precision"),
+    [pytest.param(with_denormals, "fp16", marks=pytest.mark.slow), (with_constants, "fp32-int8")],
+)
 def test_odd_weights_give_what_pytorch_gives(
     change: Callable[[AetherNet], None], precision: str, tmp_path: Path
 ) -> None:

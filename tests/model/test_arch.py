@@ -162,6 +162,7 @@ def built_in_state_dicts() -> dict[str, dict[str, Tensor]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_we_claim_no_file_of_a_built_in_architecture() -> None:
     others = {name: sd for name, sd in built_in_state_dicts().items() if not name.startswith("AetherNet")}

@@ -79,10 +79,9 @@ def measured(path: Path) -> tuple[NetworkSource, nn.Module, float]:
     return source, network, of_network(network)
 
 
-@pytest.mark.parametrize("preset", ["onnxruntime", pytest.param("tensorrt", marks=pytest.mark.slow)])
-@pytest.mark.parametrize(
-    ("path", "limit"), [(DEMO_MODEL, 0.05), pytest.param(WITHOUT_QAT, 0.15, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("path", "limit"), [(DEMO_MODEL, 0.05), (WITHOUT_QAT, 0.15)])
 def test_int8_loses_little_on_photographs(preset: str, path: Path, limit: float) -> None:
     """Decibels of the network that every INT8 export is verified against."""
     source, network, in_float = measured(path)
