@@ -71,12 +71,17 @@ def test_a_build_can_be_stopped_and_leaves_nothing(
 
 @pytest.mark.parametrize("trusted", [False, True])
 def test_an_engine_that_nothing_describes_is_loaded_only_if_trusted(
-    backend: Backend, artifacts: Artifacts, tmp_path: Path, trusted: bool
+    backend: Backend, artifacts: Artifacts, tmp_path: Path, photograph: Path, trusted: bool
 ) -> None:
     alone = tmp_path / "alone.engine"
     alone.write_bytes(artifacts.engine().read_bytes())
     graph = backend.graph()
-    graph.add("aethernet:load_engine", {"Engine File": alone, "Trust": trusted})
+    engine = graph.add("aethernet:load_engine", {"Engine File": alone, "Trust": trusted})
+    image = graph.add("chainner:image:load", {"Image File": photograph})
+    graph.add(  # chaiNNer leaves out nodes that nothing depends on
+        "chainner:image:save",
+        {"Image": image.out("Image"), "Directory": tmp_path, "Image Name": engine.out("Name")},
+    )
     if trusted:
         backend.run(graph)
         return
