@@ -152,6 +152,7 @@ def test_several_targets_at_once(artifacts: Artifacts, tmp_path: Path) -> None:
     assert every.notes == ()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_exported_on_the_way(artifacts: Artifacts, tmp_path: Path) -> None:
     source, steps = tmp_path / "small_3x.pth", Steps()
     network = make_network(embed_dim=8, depths=(1, 1), lk_kernel=5, scale=3, in_chans=1)

@@ -36,6 +36,7 @@ def facts(info: EngineInfo) -> dict[str, Any]:
     return {name: getattr(info, name) for name in kept}
 
 
+@pytest.mark.slow
 def test_network_and_model_in_memory_make_the_same_engine(artifacts: Artifacts, tmp_path: Path) -> None:
     model, network = onnx.load(artifacts.onnx("fp16")), load_model(artifacts.tiny)
     from_model = build_engine(model, tmp_path / "model.engine", RTX_30).info

@@ -63,6 +63,7 @@ def is_running(process: int) -> bool:
 
 
 @linux
+@pytest.mark.slow
 def test_ctrl_c_cancels_within_a_second_and_leaves_nothing(tmp_path: Path) -> None:
     source = deep(tmp_path / "deep.onnx", BLOCKS)
     process = start("engine", source, "-o", tmp_path / "new" / "deep.engine", "--target", "8.6", "--verbose")
@@ -170,6 +171,7 @@ class Impatient(Silent):
             raise AetherError("enough")
 
 
+@pytest.mark.slow
 def test_error_while_nothing_is_said_ends_the_build(tmp_path: Path) -> None:
     source, impatient = deep(tmp_path / "deep.onnx", BLOCKS), Impatient()
     with pytest.raises(AetherError, match="enough"):
