@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spandrel_aethernet.images.channels import feed_for, to_network
+from spandrel_aethernet.images.channels import as_tensor, feed_for, to_network
 from spandrel_aethernet.images.files import Pixels
 
 _TOP = np.iinfo(np.uint16).max
@@ -24,7 +24,8 @@ def to_batch(image: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
     Raises `ImageError` where an image and a network do not go together.
     """
     pixels = to_pixels(image)
-    return to_network(pixels, feed_for(pixels.shape[2], channels))[:1]
+    batch = as_tensor(pixels)[None]
+    return to_network(batch, feed_for(pixels.shape[2], channels))[:1].contiguous().numpy()
 
 
 def from_pixels(pixels: Pixels) -> NDArray[np.float32]:

@@ -5,9 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 _OPTIONS: Mapping[str, str] = {"targets": "target", "calibration": "calibrate", "verified": "verify"}
 """Options that are not called as the arguments they are for."""
+
+
+class Arguments(Protocol):
+    """A parser, or a group of its arguments."""
+
+    def add_argument(self, *names: str, **settings: Any) -> Any:
+        """Add one."""
+        ...
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +29,7 @@ def add_output(parser: argparse.ArgumentParser, name: str, what: str) -> None:
     parser.add_argument("-o", "--output", type=path, required=True, metavar=name, help=what)
 
 
-def add_weights(parser: argparse.ArgumentParser) -> None:
+def add_weights(parser: Arguments) -> None:
     """Add the choice between the weights of a QAT checkpoint."""
     parser.add_argument(
         "--weights",
@@ -35,12 +44,12 @@ def add_json(parser: argparse.ArgumentParser, what: str = "one JSON document") -
     parser.add_argument("--json", action="store_true", help=f"print {what} to stdout")
 
 
-def add_force(parser: argparse.ArgumentParser) -> None:
+def add_force(parser: Arguments) -> None:
     """Add `--force`."""
     parser.add_argument("--force", action="store_true", help="replace files that exist")
 
 
-def add_trust(parser: argparse.ArgumentParser) -> None:
+def add_trust(parser: Arguments) -> None:
     """Add `--trust`."""
     parser.add_argument(
         "--trust",

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
 
-from ..data import DEMO_MODEL
-from ..errors import AetherError
-from ..images.files import FORMATS
+from ..images.resize import Size
 from ..inference.backend import Backend
+from ..inference.image_files import FileOptions, Outcome, upscale_files
 from ..inference.jobs import Job, plan_jobs
-from ..inference.open import BACKENDS, check_can_run, open_model
-from ..inference.tiling import DEFAULT_OVERLAP, check_tiles
-from ..inference.upscale import upscale_file
+from ..inference.open import check_can_run, open_model
+from ..inference.tiling import check_tiles
 from .console import ERR
-from .options import add_force, add_output, add_trust, add_weights, option_words, path
+from .options import option_words
 from .progress import bars
+from .upscale_options import add_all
 
 EXAMPLES = (
     "aethernet upscale photo.jpg -o photo_2x.png",
     "aethernet upscale photos/ -o larger/ -m aether_small_2x.pth --format webp",
+    "aethernet upscale photos/ -o larger/ --width 3840 --if-newer -j 2:4",
     "aethernet upscale scan.tif -o scan_2x.tif --tile 256 --overlap 88 --device cpu",
     "aethernet upscale photos/ -o larger/ -m aether_small_2x_fp32.onnx --provider cuda",
     "aethernet upscale photos/ -o larger/ -m aether_small_2x_fp16_int8.engine",
@@ -27,65 +30,14 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("inputs", nargs="+", type=path, metavar="INPUT", help="image files and folders")
-    add_output(parser, "OUT", "image file for one input, else a folder")
-    parser.add_argument(
-        "-m",
-        "--model",
-        type=path,
-        default=DEMO_MODEL,
-        help="checkpoint, ONNX file or TensorRT engine (default: the bundled 2x demo model)",
-    )
-    parser.add_argument(
-        "--backend",
-        choices=BACKENDS,
-        default="auto",
-        help="auto (default) runs checkpoints with PyTorch, .onnx files with ONNX Runtime, and .engine, .trt "
-        "and .plan files with the TensorRT that built them",
-    )
-    parser.add_argument(
-        "--device",
-        default="auto",
-        help="of PyTorch: auto (default), cpu, cuda, cuda:1, mps; of TensorRT: auto (default), cuda, cuda:1",
-    )
-    parser.add_argument(
-        "--provider",
-        default="auto",
-        metavar="NAME",
-        help="of ONNX Runtime: auto (default) is CUDA where it works, else CPU; cpu, cuda, dml, coreml "
-        "or a provider's exact name",
-    )
-    parser.add_argument(
-        "--dtype",
-        choices=("auto", "float32", "float16", "bfloat16"),
-        default="auto",
-        help="of PyTorch: auto (default) is float16 on CUDA, float32 elsewhere; float32 keeps all of 16-bit "
-        "images",
-    )
-    parser.add_argument(
-        "--tile",
-        type=_tile,
-        default=None,
-        metavar="auto|N",
-        help="side of a tile in input pixels (default: auto, of an engine the size it is optimized for)",
-    )
-    parser.add_argument(
-        "--overlap",
-        type=_count,
-        metavar="N",
-        help="context around a tile in input pixels, exact from the receptive-field radius that info prints "
-        f"(default: {DEFAULT_OVERLAP}, or a quarter of a small tile)",
-    )
-    parser.add_argument("--format", choices=tuple(FORMATS), help="of the files in a folder (default: png)")
-    add_weights(parser)
-    add_trust(parser)
-    add_force(parser)
+    add_all(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Upscale every file; one that fails does not stop the rest."""
+    """Upscale every file; one that fails does not stop the rest, and what exists is skipped."""
     if arguments.tile is not None and arguments.overlap is not None:
         check_tiles(arguments.tile, arguments.overlap)
+    options = _options(arguments)
     check_can_run([arguments.model], arguments.backend)
     jobs = plan_jobs(arguments.inputs, arguments.output, format_name=arguments.format)
     model = open_model(
@@ -98,43 +50,49 @@ def run(arguments: argparse.Namespace) -> int:
         trust=arguments.trust,
     )
     ERR.print(model.description)
-    failures = _run_jobs(jobs, model.backend, arguments)
-    for failure in failures:
-        ERR.print(f"failed: {failure}")
-    ERR.print(f"{len(jobs) - len(failures)} of {len(jobs)} written")
-    return 1 if failures else 0
+    outcomes = _run_jobs(jobs, model.backend, options, arguments)
+    for outcome in outcomes:
+        if outcome.message is not None:
+            ERR.print(f"failed: {outcome.message.text(option_words)}")
+    ERR.print(_summary(outcomes))
+    return 1 if any(outcome.state == "failed" for outcome in outcomes) else 0
 
 
-def _run_jobs(jobs: list[Job], backend: Backend, arguments: argparse.Namespace) -> list[str]:
-    failures: list[str] = []
+def _options(arguments: argparse.Namespace) -> FileOptions:
+    wanted = Size(arguments.width, arguments.height, arguments.scale)
+    if wanted != Size():
+        wanted.of(1, 1)  # what is wrong with it is wrong for all images
+    return FileOptions(
+        tile=arguments.tile,
+        overlap=arguments.overlap,
+        size=None if wanted == Size() else wanted,
+        force=arguments.force,
+        if_newer=arguments.if_newer,
+    )
+
+
+def _run_jobs(
+    jobs: Sequence[Job], backend: Backend, options: FileOptions, arguments: argparse.Namespace
+) -> list[Outcome]:
+    outcomes: list[Outcome] = []
     with bars() as progress:
         progress.begin("files", len(jobs))
-        for job in jobs:
-            try:
-                upscale_file(
-                    job,
-                    backend,
-                    tile=arguments.tile,
-                    overlap=arguments.overlap,
-                    force=arguments.force,
-                    progress=progress.inside("files"),
-                )
-                progress.note(f"{job.source} -> {job.target}")
-            except AetherError as error:
-                failures.append(error.message.text(option_words))
-            progress.advance("files")
-    return failures
+        inside = progress.inside("files")
+        with closing(
+            upscale_files(jobs, backend, options, threads=arguments.jobs, progress=inside)
+        ) as running:
+            for outcome in running:
+                outcomes.append(outcome)
+                if outcome.state == "written":
+                    progress.note(f"{outcome.job.source} -> {outcome.job.target}")
+                progress.advance("files")
+    return outcomes
 
 
-def _tile(text: str) -> int | None:
-    return None if text == "auto" else _count(text)
-
-
-def _count(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"expected a number of pixels, found {text!r}")
-    return number
+def _summary(outcomes: Sequence[Outcome]) -> str:
+    counts = Counter(outcome.state for outcome in outcomes)
+    text = f"{counts['written']} of {len(outcomes)} written"
+    for state, why in (("skipped", " (already there)"), ("failed", "")):
+        if counts[state]:
+            text += f", {counts[state]} {state}{why}"
+    return text

@@ -18,7 +18,7 @@ from ..progress import SILENT, Progress
 from .turns import take_turns
 
 Forward = Callable[[NDArray[np.float32]], object]
-"""Runs a network on N x C x H x W, values 0..1, and returns when the output is there."""
+"""Runs a network on N x H x W x C, values 0..1, and returns when the output is there."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def time_in_turns(
     progress.begin("passes", len(networks) * len(sides) * (repeats + 1))
     timings: list[Timing] = []
     for side in sides:
-        image = np.random.default_rng(0).random((1, channels, side, side), dtype=np.float32)
+        image = np.random.default_rng(0).random((1, side, side, channels), dtype=np.float32)
         passes = [partial(network, image) for network in networks]
         take_turns(passes, repeats=1, progress=progress)
         turns = take_turns(passes, repeats=repeats, progress=progress)
@@ -72,7 +72,6 @@ def forms(network: AetherBase, device: torch.device) -> dict[str, Forward]:
 def _forward(network: AetherBase, device: torch.device) -> Forward:
     @torch.inference_mode()
     def forward(image: NDArray[np.float32]) -> object:
-        tensor = torch.from_numpy(image).to(device, memory_format=torch.channels_last)
-        return network(tensor).cpu()
+        return network(torch.from_numpy(image).to(device).permute(0, 3, 1, 2)).cpu()
 
     return forward

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError, missing_extras
 from ..inference.open import OpenModel
-from ..inference.tiling import choose_tiles, upscale_pixels
+from ..inference.stream import upscale_pixels
+from ..inference.tiling import choose_tiles
 from ..progress import SILENT, Progress
 from .figures import side_by_side
 from .metrics import psnr_inside, worst_window

@@ -15,9 +15,9 @@ from ..data import DEMO_MODEL, half_size, original
 from ..errors import AetherError
 from ..files import check_target
 from ..images.files import Picture, read_picture, write_picture
+from ..inference.image_files import FileOptions, upscale_file
 from ..inference.jobs import Job
 from ..inference.pytorch import PyTorchBackend
-from ..inference.upscale import upscale_file
 from ..model.base import AetherBase
 from ..model.install import install
 from ..progress import SILENT, Progress
@@ -69,7 +69,7 @@ def run_demo(
     check_target(comparison, force=force)
     backend = PyTorchBackend(descriptor.model, torch.device("cpu"), torch.float32)
     job = Job(half_size(PHOTOGRAPH), folder / f"{PHOTOGRAPH}_{descriptor.scale}x.png")
-    upscaled = upscale_file(job, backend, force=force, progress=progress).pixels
+    upscaled = upscale_file(job, backend, FileOptions(force=force), progress=progress).pixels
     truth = _photograph(original(PHOTOGRAPH))
     enlarged = bicubic(_photograph(job.source), descriptor.scale)
     scores = psnr_inside(enlarged, truth), psnr_inside(upscaled, truth)

@@ -135,15 +135,15 @@ def _check_size(path: Path, image: pyvips.Image, file_bytes: int) -> None:
         raise ImageError(f"{path} is damaged: its {file_bytes} bytes announce an image of {side} pixels")
 
 
-def check_holds(target: Path, picture: Picture, *, scale: int) -> None:
+def check_holds(target: Path, picture: Picture, *, side: int) -> None:
     """Raise `OutputError` if `target` is not named like an image, or its format would lose something.
 
-    `scale` is how many times the picture will be enlarged before it is written.
+    `side` is how many pixels its longer side will have when it is written.
     """
     name = format_of(target)
     if name is None:
         raise OutputError(f"{target} is not named like an image: expected one of {', '.join(FORMATS)}")
-    holds, side = FORMATS[name], scale * max(picture.pixels.shape[:2])
+    holds = FORMATS[name]
     for lost, missing in (
         ("16 bits a sample", picture.pixels.dtype == np.uint16 and not holds.deep),
         ("transparency", picture.has_alpha and not holds.alpha),
@@ -158,7 +158,12 @@ def write_picture(picture: Picture, path: Path, *, force: bool = False) -> None:
 
     Raises `OutputError`, and then leaves nothing.
     """
-    check_holds(path, picture, scale=1)
+    write_encoded(encode_picture(picture, path), path, force=force)
+
+
+def encode_picture(picture: Picture, path: Path) -> bytes:
+    """Return the bytes of a file of the format that a path's suffix spells. Raises `OutputError`."""
+    check_holds(path, picture, side=max(picture.pixels.shape[:2]))
     options = FORMATS[format_of(path) or ""].options
     pixels = np.ascontiguousarray(picture.pixels)
     height, width, bands = pixels.shape
@@ -168,9 +173,13 @@ def write_picture(picture: Picture, path: Path, *, force: bool = False) -> None:
     for field_name, (gtype, value) in picture.metadata.items():
         image.set_type(gtype, field_name, value)
     try:
-        encoded: bytes = image.write_to_buffer(f".{format_of(path)}", **options)
+        return image.write_to_buffer(f".{format_of(path)}", **options)
     except pyvips.Error as error:
         raise OutputError(f"{path} cannot be written: {_reason(error)}") from error
+
+
+def write_encoded(encoded: bytes, path: Path, *, force: bool = False) -> None:
+    """Write the bytes of a file. Raises `OutputError`, and then leaves nothing."""
     with replacing(path, force=force) as partial:
         partial.write_bytes(encoded)
 

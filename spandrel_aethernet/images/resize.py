@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pyvips
@@ -15,6 +16,19 @@ from .files import Pixels
 MOST_PIXELS_A_SIDE = 10_000_000
 """That every libvips takes, its `VIPS_MAX_COORD`; newer ones take more."""
 _VIPS_NAMES = {"uint8": "uchar", "uint16": "ushort"}
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is asked for: a width or a height in pixels or both, or a scale; see `target_size`."""
+
+    width: int | None = None
+    height: int | None = None
+    scale: float | None = None
+
+    def of(self, width: int, height: int) -> tuple[int, int]:
+        """Return the width and height that an image of `width` x `height` is to have."""
+        return target_size(width, height, want_width=self.width, want_height=self.height, scale=self.scale)
 
 
 def target_size(

@@ -1,12 +1,17 @@
-"""What runs a network on tiles."""
+"""What runs a network on pixels."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+Sample = TypeVar("Sample", bound=np.uint8 | np.uint16 | np.float32)
+Pending = Callable[[], NDArray[Any]]
+"""Waits for what a backend was given, and returns it."""
 
 
 @runtime_checkable
@@ -15,11 +20,21 @@ class Backend(Protocol):
 
     scale: int
     channels: int
+    """Of the network's own input; images of 1 to 4 channels are fitted to it (see `feed_for`)."""
     max_batch: int
-    """How many tiles of one size are worth giving at once; more are taken too."""
+    """How many network inputs of one size are worth giving at once; more are taken too."""
 
-    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Upscale N x channels x H x W, values 0..1, to N x channels x H·scale x W·scale, not clamped."""
+    def __call__(self, batch: NDArray[Sample]) -> NDArray[Sample]:
+        """Upscale N x H x W x C to N x H·scale x W·scale x C of the same dtype.
+
+        uint8, uint16, or float32 of 0..1; the result is clamped, integers are rounded. Raises `ImageError`
+        if the channels do not fit the network, and `AetherError` if its output is not finite or the memory
+        is not enough.
+        """
+        ...
+
+    def submit(self, batch: NDArray[Sample]) -> Pending:
+        """Begin what a call does, and return before it is done where the device works by itself."""
         ...
 
     def auto_tile(self) -> int:

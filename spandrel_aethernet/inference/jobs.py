@@ -16,6 +16,8 @@ class Job(NamedTuple):
 
     source: Path
     target: Path
+    named: bool = False
+    """Whether the target itself was asked for, and not only its folder: then it is never skipped."""
 
 
 def plan_jobs(inputs: Sequence[Path], output: Path, *, format_name: str | None = None) -> list[Job]:
@@ -30,7 +32,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, format_name: str | None =
     if len(inputs) == 1 and not inputs[0].is_dir() and output.suffix and not output.is_dir():
         if format_name not in (None, format_of(output)):
             raise OutputError(f"{output} does not go with the format {format_name}: leave one of them out")
-        return [Job(inputs[0], output)]
+        return [Job(inputs[0], output, named=True)]
     sources: dict[Path, Path] = {}
     for item in inputs:
         for source in _images_in(item, besides=output):

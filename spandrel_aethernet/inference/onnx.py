@@ -8,20 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ..errors import AetherError, Hint, OnnxError
 from ..gate.limits import VALUES
 from ..shapes import shape_text
 from .onnx_session import PROBE, open_session, reason
-from .padding import Accepted, Batch, Limits, run_padded
+from .padding import Accepted, Limits, run_padded
+from .tensors import TensorBackend
 
 _DTYPES: Mapping[str, type[np.floating]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_TORCH: Mapping[type[np.floating], torch.dtype] = {np.float32: torch.float32, np.float16: torch.float16}
 _OUTPUT_SIDE = 640
 """Pixels along a tile's output, where activations of aether_small take about 1 GB."""
 _TILE_SIDES = (128, 320)
 
 
-class OnnxBackend:
+class OnnxBackend(TensorBackend):
     """A network from an ONNX file, ready to run.
 
     The file has one input and one output, both N x channels x height x width with values 0..1, float32
@@ -35,7 +39,8 @@ class OnnxBackend:
         Raises `OnnxError` for a file that cannot be loaded or is not a super-resolution network,
         `ArgumentError` for a provider that is not there, and `MissingPackageError` without ONNX Runtime.
         """
-        self.path = path
+        self.path, self.device = path, torch.device("cpu")
+        super().__init__()
         self._session = open_session(path, provider)
         self.provider: str = self._session.get_providers()[0]
         self._input, self._output, shape, self.dtype = self._signature()
@@ -52,8 +57,8 @@ class OnnxBackend:
         """What was loaded and what runs it, for a person to read."""
         return f"ONNX, {self.accepted}, {self.scale}x, {np.dtype(self.dtype).name} on {self.provider}"
 
-    def __call__(self, batch: Batch) -> Batch:
-        """Upscale one batch; see `Backend`.
+    def forward(self, batch: Tensor) -> Tensor:
+        """Run; see `TensorBackend`.
 
         Raises `OnnxError` if the file cannot take it, and `AetherError` if the memory is not enough.
         """
@@ -86,22 +91,23 @@ class OnnxBackend:
                 f"takes {shape_text(shape)} only, more than the {VALUES.value} values an input may have: "
                 f"set {VALUES.variable} in the environment if it is what it should be"
             )
-        output = self._run(np.full(shape, 0.5, np.float32)).shape
+        output = tuple(self._run(torch.full(shape, 0.5)).shape)
         scale = output[2] // size[0] if len(output) == 4 else 0
         if scale < 1 or output != (*shape[:2], *(side * scale for side in size)):
             raise self._not_super_resolution(f"it makes {shape_text(output)} of {shape_text(shape)}")
         return scale
 
-    def _run(self, batch: Batch) -> Batch:
+    def _run(self, batch: Tensor) -> Tensor:
+        image = batch.to(_TORCH[self.dtype]).contiguous().numpy()
         try:
-            (output,) = self._session.run([self._output], {self._input: batch.astype(self.dtype, copy=False)})
+            (output,) = self._session.run([self._output], {self._input: image})
         except Exception as error:  # its errors share no other base
             size = shape_text(batch.shape[2:])
             if "alloc" in str(error):
                 hint = Hint("give a smaller {tile}")
                 raise AetherError(f"not enough memory for a tile of {size}", hint) from error
             raise OnnxError(f"{self.path} fails on a tile of {size}: {reason(error)}") from error
-        return output.astype(np.float32, copy=False)
+        return torch.from_numpy(output)
 
     def _not_super_resolution(self, why: str) -> OnnxError:
         return self._error(f"is not a super-resolution network: {why}")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from ..errors import AetherError, Hint
 from ..shapes import shape_text
-
-Batch = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,13 @@ class Accepted:
 
 
 def run_padded(
-    run: Callable[[Batch], Batch],
-    batch: Batch,
+    run: Callable[[Tensor], Tensor],
+    batch: Tensor,
     accepted: Accepted,
     *,
     scale: int,
     refuse: Callable[[str, Hint | None], AetherError],
-) -> Batch:
+) -> Tensor:
     """Upscale N x C x H x W by `run`, which takes what is `accepted`, to N x C x H·scale x W·scale.
 
     A larger batch goes through in parts; what is smaller is padded by repeating its last image and its
@@ -77,7 +76,8 @@ def run_padded(
         hint = Hint("give {tile}", tile=accepted.largest_tile)
         raise refuse(f"takes {accepted} and was given {height}×{width}", hint)
     step = accepted.batch.max or count
-    parts: list[Batch] = []
+    parts: list[Tensor] = []
+    several = step < count
     for start in range(0, count, step):
         part = batch[start : start + step]
         padded = _padded(part, accepted)
@@ -86,11 +86,17 @@ def run_padded(
         if output.shape != expected:
             shapes = [shape_text(shape) for shape in (output.shape, padded.shape, expected)]
             raise refuse("made {} of {}: expected {}".format(*shapes), None)
-        parts.append(output[: len(part), :, : height * scale, : width * scale])
-    return np.concatenate(parts) if len(parts) > 1 else parts[0]
+        kept = output[: len(part), :, : height * scale, : width * scale]
+        parts.append(kept.clone() if several else kept)  # the next run may overwrite it
+    return torch.cat(parts) if several else parts[0]
 
 
-def _padded(batch: Batch, accepted: Accepted) -> Batch:
-    least = accepted.batch.min, 1, accepted.height.min, accepted.width.min
-    missing = [(0, max(size - side, 0)) for size, side in zip(least, batch.shape, strict=True)]
-    return np.pad(batch, missing, mode="edge") if any(after for _, after in missing) else batch
+def _padded(batch: Tensor, accepted: Accepted) -> Tensor:
+    least = accepted.batch.min, accepted.height.min, accepted.width.min
+    count, _, height, width = batch.shape
+    items, below, right = (
+        max(size - side, 0) for size, side in zip(least, (count, height, width), strict=True)
+    )
+    if items:
+        batch = torch.cat([batch, batch[-1:].expand(items, -1, -1, -1)])
+    return F.pad(batch, (0, right, 0, below), mode="replicate") if below or right else batch

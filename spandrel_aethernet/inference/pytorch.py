@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from ..errors import AetherError, ArgumentError, Hint, check_choice
 from ..model.base import AetherBase
 from ..model.generations import runnable
 from ..model.second.means import WholeMeans
 from ..shapes import shape_text
+from .tensors import TensorBackend
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 _HOST_BUDGET = 2**29
@@ -22,7 +22,7 @@ _WHOLE_BUDGET = 2**31
 _TILE_SIDES = (128, 2048)
 
 
-class PyTorchBackend:
+class PyTorchBackend(TensorBackend):
     """A fused network on one device in one dtype.
 
     `means` gives channel attention the means of a whole image (see `WholeMeans`); None without any.
@@ -35,14 +35,14 @@ class PyTorchBackend:
         self.device, self.dtype = device, dtype
         self.scale, self.channels = network.scale, network.in_chans
         self._network = runnable(network).to(device, dtype).to(memory_format=torch.channels_last)
+        super().__init__()
         self.means = None if network.receptive_radius else WholeMeans(self._network)
 
     @torch.inference_mode()
-    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Upscale one batch; see `Backend`. Raises `AetherError` if the memory is not enough."""
+    def forward(self, batch: Tensor) -> Tensor:
+        """Run; see `TensorBackend`. Raises `AetherError` if the memory is not enough."""
         try:
-            tensor = torch.from_numpy(batch).to(self.device, self.dtype, memory_format=torch.channels_last)
-            return self._network(tensor).float().cpu().numpy()
+            return self._network(batch.to(self.dtype, memory_format=torch.channels_last))
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise

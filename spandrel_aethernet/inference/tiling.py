@@ -1,26 +1,20 @@
-"""Upscaling an image of any size in tiles of one size."""
+"""An image of any size as tiles of one size, and the tiles as an image again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from itertools import islice, pairwise
-from typing import Any, NamedTuple, TypeVar
+from itertools import pairwise
+from typing import Generic, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AetherError, ArgumentError, Hint
-from ..images.channels import feed_for, from_network, to_network, white
-from ..progress import SILENT, Progress
-from .backend import Backend, means_of
-
-Sample = TypeVar("Sample", bound=np.uint8 | np.uint16 | np.float32)
+from ..errors import ArgumentError, Hint
+from ..images.channels import feed_for, white
+from .backend import Backend, Sample, means_of
 
 DEFAULT_OVERLAP = 32
 """Pixels of context around what is kept of a tile; from the receptive-field radius on, tiles are exact."""
-_NOT_FINITE = Hint("if it ran in float16, take an fp32 file, or for a checkpoint {dtype}", dtype="float32")
-_MEANS_PASSES = 1
+MEANS_PASSES = 1
 """Passes over all tiles before the one that counts, for a network that averages over its whole input."""
 _BATCH_BUDGET = 2**28
 """Bytes of float32 output up to which tiles are gathered for one call of a backend."""
@@ -73,101 +67,92 @@ def spans(length: int, tile: int, overlap: int) -> list[Span]:
     return [Span(s, s + tile, *kept) for s, kept in zip(starts, pairwise(cuts), strict=True)]
 
 
-def tile_count(backend: Backend, pixels: NDArray[Any], tile: int, overlap: int) -> int:
-    """How many tiles `upscale_pixels` will run, those of the passes that gather means included."""
-    height, width = pixels.shape[:2]
-    tiles = len(spans(height, tile, overlap)) * len(spans(width, tile, overlap))
-    return tiles * (1 + (_MEANS_PASSES if tiles > 1 and means_of(backend) else 0))
+class Place(NamedTuple):
+    """One tile of an image."""
+
+    rows: Span
+    columns: Span
+
+    def kept(self, scale: int = 1) -> tuple[slice, slice]:
+        """Where what is kept of the tile lies in the image, at `scale` times its size."""
+        rows, columns = (slice(span.keep_start * scale, span.keep_stop * scale) for span in self)
+        return rows, columns
+
+    def inside(self, scale: int = 1) -> tuple[slice, slice]:
+        """Where it lies in the tile."""
+        rows, columns = (
+            slice((span.keep_start - span.start) * scale, (span.keep_stop - span.start) * scale)
+            for span in self
+        )
+        return rows, columns
 
 
-def upscale_pixels(
-    backend: Backend,
-    pixels: NDArray[Sample],
-    *,
-    tile: int,
-    overlap: int = DEFAULT_OVERLAP,
-    progress: Progress = SILENT,
-) -> NDArray[Sample]:
-    """Upscale H x W x C (uint8, uint16, or float32 of 0..1) to H·scale x W·scale x C of that dtype, clamped.
+class TiledImage(Generic[Sample]):
+    """An image in tiles of one size, and the larger one that they become.
 
-    `tile` is the side of what the network sees at once, `overlap` how much of it on each side is
-    context only; `progress` advances by one for each tile. Tiles, all of one size, go to the backend up to
-    `max_batch` at once, as far as their output takes no more than 256 MiB. Memory grows with the tile
-    and with the size of input and output, nothing else. An alpha channel that is opaque all
-    over stays so without a pass through the network. Raises `ArgumentError` as `check_tiles` does,
-    `ImageError` if the channels do not fit the network, and `AetherError` if its output is not finite.
+    An alpha channel that is opaque all over stays so without a pass through the network.
     """
-    check_tiles(tile, overlap)
-    height, width, channels = pixels.shape
-    scale, top = backend.scale, white(pixels.dtype)
-    has_alpha = channels in (2, 4) and channels != backend.channels
-    opaque = has_alpha and bool((pixels[:, :, -1] == top).all())
-    fed = channels - 1 if opaque else channels
-    feed = feed_for(fed, backend.channels)
-    output = np.full((height * scale, width * scale, channels), top, pixels.dtype)
-    grid = _grid(height, width, tile, overlap)
-    at_once = _tiles_at_once(backend, (len(feed), min(tile, height), min(tile, width)))
 
-    def read(place: tuple[Span, Span]) -> NDArray[np.float32]:
-        return to_network(_window(pixels, place, fed), feed)
+    def __init__(self, backend: Backend, pixels: NDArray[Sample], tile: int, overlap: int) -> None:
+        """Take H x W x C: uint8, uint16, or float32 of 0..1.
 
-    with _means_of_the_whole(backend, list(_grid(height, width, tile, overlap)), read, progress):
-        while places := list(islice(grid, at_once)):
-            values = backend(np.concatenate([read(place) for place in places]))
-            if not np.isfinite(values).all():
-                raise AetherError("the network's output is not finite", _NOT_FINITE)
-            for (rows, columns), output_tile in zip(places, np.split(values, len(places)), strict=True):
-                result = from_network(output_tile, feed, pixels.dtype)
-                kept = result[_inside(rows, scale), _inside(columns, scale)]
-                output[_kept(rows, scale), _kept(columns, scale), :fed] = kept
-                progress.advance()
-    return output
+        Raises `ImageError` if the channels do not fit the network.
+        """
+        height, width, channels = pixels.shape
+        top = white(pixels.dtype)
+        has_alpha = channels in (2, 4) and channels != backend.channels
+        opaque = has_alpha and bool((pixels[:, :, -1] == top).all())
+        self._pixels, self._scale, self._top = pixels, backend.scale, top
+        self._fed = channels - 1 if opaque else channels
+        self.places = places((height, width), tile, overlap)
+        self.left = len(self.places)
+        """Tiles that are not there yet."""
+        self.dtype = pixels.dtype
+        self.tile = (min(tile, height), min(tile, width), self._fed)
+        self.at_once = _tiles_at_once(backend, self.tile)
+        """How many tiles fill a batch."""
+        self._output: NDArray[Sample] | None = None
 
+    def window(self, place: Place) -> NDArray[Sample]:
+        """Return what the network sees of a tile, h x w x C, C without an alpha that is opaque."""
+        rows, columns = place
+        return self._pixels[rows.start : rows.stop, columns.start : columns.stop, : self._fed]
 
-@contextmanager
-def _means_of_the_whole(
-    backend: Backend,
-    places: list[tuple[Span, Span]],
-    read: Callable[[tuple[Span, Span]], NDArray[np.float32]],
-    progress: Progress,
-) -> Generator[None]:
-    """Let a network that averages over its whole input know the means of all tiles, while the block runs."""
-    means = means_of(backend)
-    if means is None or len(places) == 1:
-        yield
-        return
-    with means.of_one_image():
-        for _ in range(_MEANS_PASSES):
-            for place in places:
-                rows, columns = place
-                with means.looking_at(_inside(rows, 1), _inside(columns, 1)):
-                    backend(read(place))
-                progress.advance()
-            means.end_pass()
-        yield
+    def put(self, place: Place, result: NDArray[Sample]) -> None:
+        """Take what the network made of a tile."""
+        self.left -= 1
+        height, width, channels = self._pixels.shape
+        if len(self.places) == 1 and channels == self._fed:
+            self._output = result
+            return
+        if self._output is None:
+            shape = height * self._scale, width * self._scale, channels
+            self._output = np.full(shape, self._top, self._pixels.dtype)
+        rows, columns = place.kept(self._scale)
+        self._output[rows, columns, : self._fed] = result[place.inside(self._scale)]
+
+    @property
+    def output(self) -> NDArray[Sample]:
+        """The larger image, when no tile is left."""
+        assert self._output is not None
+        return self._output
 
 
-def _tiles_at_once(backend: Backend, fed: tuple[int, int, int]) -> int:
-    """Return how many tiles, each `fed` as N x height x width, fill a batch within the memory for it."""
-    passes, height, width = fed
+def places(size: tuple[int, int], tile: int, overlap: int) -> list[Place]:
+    """Return all tiles of an image of height x width, row by row."""
+    rows, columns = (spans(side, tile, overlap) for side in size)
+    return [Place(row, column) for row in rows for column in columns]
+
+
+def tile_count(backend: Backend, size: tuple[int, int], tile: int, overlap: int) -> int:
+    """How many tiles an image of height x width has, those of the passes that gather means included."""
+    tiles = len(places(size, tile, overlap))
+    return tiles * (1 + (MEANS_PASSES if tiles > 1 and means_of(backend) else 0))
+
+
+def _tiles_at_once(backend: Backend, tile: tuple[int, int, int]) -> int:
+    """Return how many tiles of height x width x channels fill a batch within the memory for it."""
+    height, width, channels = tile
+    passes = len(feed_for(channels, backend.channels))
     size = passes * height * width * backend.scale**2 * backend.channels * np.dtype(np.float32).itemsize
     return max(min(backend.max_batch // passes, _BATCH_BUDGET // size), 1)
-
-
-def _grid(height: int, width: int, tile: int, overlap: int) -> Iterator[tuple[Span, Span]]:
-    for rows in spans(height, tile, overlap):
-        for columns in spans(width, tile, overlap):
-            yield rows, columns
-
-
-def _window(pixels: NDArray[Sample], place: tuple[Span, Span], channels: int) -> NDArray[Sample]:
-    rows, columns = place
-    return pixels[rows.start : rows.stop, columns.start : columns.stop, :channels]
-
-
-def _kept(span: Span, scale: int) -> slice:
-    return slice(span.keep_start * scale, span.keep_stop * scale)
-
-
-def _inside(span: Span, scale: int) -> slice:
-    return slice((span.keep_start - span.start) * scale, (span.keep_stop - span.start) * scale)

@@ -1,4 +1,4 @@
-"""Upscaling an image in memory, or one file from reading to writing."""
+"""Upscaling an image in memory."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from spandrel import ImageModelDescriptor
 
-from ..errors import AetherError, ArgumentError, Hint, ImageError, OutputError
-from ..files import check_target
-from ..images.files import Picture, check_holds, read_picture, write_picture
+from ..errors import ArgumentError, Hint, ImageError
 from ..model.base import AetherBase
 from ..progress import SILENT, Progress
 from ..shapes import shape_text
-from .backend import Backend
-from .jobs import Job
+from .backend import Backend, Sample
 from .open import open_model
 from .pytorch import PyTorchBackend, choose_device, choose_dtype
-from .tiling import Sample, choose_tiles, tile_count, upscale_pixels
+from .stream import upscale_pixels
+from .tiling import choose_tiles, tile_count
 
 Model: TypeAlias = str | Path | AetherBase | ImageModelDescriptor[Any] | Backend
 """Whatever can upscale: the path of a model file, a network, a descriptor, a backend that is loaded."""
@@ -64,42 +62,9 @@ def upscale(
     if pixels.shape[2] > 4 and pixels.shape[2] != backend.channels:
         raise ImageError(f"the image has {pixels.shape[2]} channels: expected 1 to 4")
     side, overlap = choose_tiles(backend, tile, overlap)
-    progress.begin("upscaling", tile_count(backend, pixels, side, overlap))
+    progress.begin("upscaling", tile_count(backend, pixels.shape[:2], side, overlap))
     output = upscale_pixels(backend, pixels, tile=side, overlap=overlap, progress=progress)
     return output[:, :, 0] if image.ndim == 2 else output
-
-
-def upscale_file(
-    job: Job,
-    backend: Backend,
-    *,
-    tile: int | None = None,
-    overlap: int | None = None,
-    force: bool = False,
-    progress: Progress = SILENT,
-) -> Picture:
-    """Upscale one file and return what was written.
-
-    Depth, grey or colour, alpha, EXIF (of a TIFF only its orientation) and ICC profile are the source's.
-    `tile` and `overlap` are in input pixels; see `choose_tiles` for None. `progress` begins one step, called
-    as the source is, of as many parts as there are tiles. Raises `ArgumentError` as `check_tiles` does,
-    `ImageError` or `OutputError`; then nothing is written, and what can be known before the network runs is
-    raised before.
-    """
-    side, overlap = choose_tiles(backend, tile, overlap)
-    check_target(job.target, force=force)
-    if job.target.resolve() == job.source.resolve():
-        raise OutputError(f"{job.target} would replace its own source: choose another folder or name")
-    picture = read_picture(job.source)
-    check_holds(job.target, picture, scale=backend.scale)
-    progress.begin(job.source.name, tile_count(backend, picture.pixels, side, overlap))
-    try:
-        pixels = upscale_pixels(backend, picture.pixels, tile=side, overlap=overlap, progress=progress)
-    except AetherError as error:
-        raise ImageError(f"{job.source}: {error.message.sentence}", error.message.hint) from error
-    result = Picture(pixels, picture.metadata)
-    write_picture(result, job.target, force=force)
-    return result
 
 
 def _check_image(image: NDArray[Any]) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..data import PHOTOGRAPHS, half_size
 from ..errors import ArgumentError
-from ..images.channels import feed_for, to_network
+from ..images.channels import as_tensor, feed_for, to_network
 from ..images.files import format_of, read_picture
 from ..model.base import AetherBase
 from ..model.generations import deployed, planned
@@ -54,7 +54,8 @@ class CalibrationImages:
     def _decode(self, path: Path) -> Tensor:
         pixels = read_picture(path).pixels
         crop = pixels[_middle(pixels.shape[0]), _middle(pixels.shape[1])]
-        return torch.from_numpy(to_network(crop, feed_for(crop.shape[2], self.channels)))[:1]
+        batch = as_tensor(crop)[None]
+        return to_network(batch, feed_for(crop.shape[2], self.channels))[:1].contiguous()
 
 
 def calibration_images(folder: Path | None, channels: int) -> CalibrationImages:

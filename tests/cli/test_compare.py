@@ -14,17 +14,19 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from spandrel_aethernet.evaluation.compare import CROP, ZOOM, compare_models
 from spandrel_aethernet.evaluation.metrics import psnr_inside, worst_window
 from spandrel_aethernet.evaluation.pairs import PairFiles, find_pairs, read_pair
 from spandrel_aethernet.images.files import Picture, read_picture, write_picture
 from spandrel_aethernet.inference.open import OpenModel, open_model
-from spandrel_aethernet.inference.tiling import upscale_pixels
+from spandrel_aethernet.inference.stream import upscale_pixels
 from spandrel_aethernet.progress import Silent
 
 from ..conftest import Result, make_network
 from ..images.pictures import photograph
+from ..inference.backends import Repeat
 from ..inference.onnx_files import export, repeating, weights, write_onnx
 
 metrics: Any = pytest.importorskip("skimage.metrics")
@@ -124,18 +126,14 @@ def test_table_has_a_row_a_model_and_names_them_apart(
 def test_models_take_turns_after_one_pass_each(folder: Path) -> None:
     turns: list[str] = []
 
-    class Repeat:
-        scale, channels, max_batch = 2, 3, 1
-
+    class Named(Repeat):
         def __init__(self, name: str, tile: int) -> None:
-            self.name, self.tile = name, tile
+            super().__init__(side=tile)
+            self.name = name
 
-        def auto_tile(self) -> int:
-            return self.tile
-
-        def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        def forward(self, batch: Tensor) -> Tensor:
             turns.append(self.name)
-            return batch.repeat(2, axis=2).repeat(2, axis=3)
+            return super().forward(batch)
 
     passes: list[int] = []
 
@@ -143,7 +141,7 @@ def test_models_take_turns_after_one_pass_each(folder: Path) -> None:
         def advance(self, step: str | None = None) -> None:  # noqa: ARG002
             passes.append(len(turns))
 
-    entries = [OpenModel(Path(name), Repeat(name, tile), name) for name, tile in (("a", 384), ("b", 50))]
+    entries = [OpenModel(Path(name), Named(name, tile), name) for name, tile in (("a", 384), ("b", 50))]
     comparison = compare_models(entries, find_pairs(folder), repeats=2, progress=Counted())
     assert comparison.tile == 50, "the same for both"
     assert "".join(turns) == "ab" + "abab" + "abab"

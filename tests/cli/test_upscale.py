@@ -115,11 +115,50 @@ def test_second_run_keeps_what_is_there(
     save(photos / "a.png")
     command = ("upscale", photos, "-o", photos / "larger", "-m", small_model, "--format", "webp")
     assert aethernet(*command).code == 0
+    written = photos / "larger" / "a.webp"
+    before = written.stat().st_mtime_ns
     again = aethernet("upscale", os.path.relpath(photos), *command[2:])
-    assert again.code == 1
-    assert "a.webp exists and is kept" in again.err
-    assert "0 of 1 written" in again.err, "what was written below the folder is no input"
-    assert aethernet(*command, "--force").code == 0
+    assert again.code == 0, again.err
+    assert "0 of 1 written, 1 skipped (already there)\n" in again.err, "what is in the folder is no input"
+    assert aethernet(*command, "--if-newer").err.endswith("1 skipped (already there)\n")
+    assert written.stat().st_mtime_ns == before
+    os.utime(photos / "a.png", ns=(before + 10**9, before + 10**9))
+    assert "1 of 1 written\n" in aethernet(*command, "--if-newer").err
+    assert "1 of 1 written\n" in aethernet(*command, "--force").err
+    named = aethernet("upscale", photos / "a.png", "-o", written, "-m", small_model)
+    assert named.code == 1
+    assert "a.webp exists and is kept: choose another name, or replace it with --force" in named.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size"),
+    [
+        (["--width", 33], (33, 25)),
+        (["--height", 200], (267, 200)),
+        (["--width", 100, "--height", 31], (100, 31)),
+        (["--scale", 1.5], (96, 72)),
+    ],
+)
+def test_sizes_are_exact(
+    arguments: list[object],
+    size: tuple[int, int],
+    tmp_path: Path,
+    small_model: Path,
+    aethernet: Callable[..., Result],
+) -> None:
+    write_picture(Picture(photograph(48, 64)), tmp_path / "a.png")
+    command = ("upscale", tmp_path / "a.png", "-o", tmp_path / "out.png", "-m", small_model)
+    result = aethernet(*command, *arguments)
+    assert result.code == 0, result.err
+    assert read_picture(tmp_path / "out.png").pixels.shape == (*size[::-1], 3)
+
+
+def test_sizes_that_contradict_are_said_before_any_work(
+    tmp_path: Path, aethernet: Callable[..., Result]
+) -> None:
+    result = aethernet("upscale", tmp_path / "gone.png", "-o", tmp_path, "--width", 9, "--scale", 2)
+    assert result.code == 1
+    assert "a scale and a width or height contradict each other" in result.err
 
 
 def test_images_that_differ_in_their_suffix_only_are_both_written(
@@ -173,7 +212,9 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(
     assert after == before
 
 
-@pytest.mark.parametrize("arguments", [["--tile", "0x10"], ["--overlap", "-1"], ["--format", "bmp"], []])
+@pytest.mark.parametrize(
+    "arguments", [["--tile", "0x10"], ["--overlap", "-1"], ["--format", "bmp"], ["-j", "0:1"], []]
+)
 def test_wrong_usage_exits_with_2(arguments: list[str], aethernet: Callable[..., Result]) -> None:
     with pytest.raises(SystemExit) as error:
         aethernet("upscale", "in.png", *arguments)

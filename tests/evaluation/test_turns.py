@@ -15,6 +15,8 @@ from spandrel_aethernet.evaluation.compare import check_alike
 from spandrel_aethernet.evaluation.turns import take_turns
 from spandrel_aethernet.inference.open import OpenModel
 
+from ..inference.backends import Repeat
+
 
 class Counted:
     """A progress that keeps what it was told."""
@@ -72,7 +74,7 @@ def test_a_benchmark_gives_all_networks_the_same_images() -> None:
     timings = time_in_turns(
         [seen["a"].append, seen["b"].append], channels=4, sides=[5, 8], repeats=2, progress=progress
     )
-    assert [image.shape for image in seen["a"]] == [(1, 4, 5, 5)] * 3 + [(1, 4, 8, 8)] * 3
+    assert [image.shape for image in seen["a"]] == [(1, 5, 5, 4)] * 3 + [(1, 8, 8, 4)] * 3
     assert all(np.array_equal(a, b) for a, b in zip(seen["a"], seen["b"], strict=True))
     assert all(0 <= image.min() < image.max() <= 1 for image in seen["a"])
     assert progress.steps == [(progress.steps[0][0], 12)]
@@ -85,30 +87,15 @@ def test_ratios_are_to_the_first() -> None:
     assert Timing(64, [3.0, 1.5, 6.0]).ratios == [1, 2, 0.5]
 
 
-class Shaped:
-    """A network of one scale and channel count that is never run."""
-
-    max_batch = 1
-
-    def __init__(self, scale: int, channels: int) -> None:
-        self.scale, self.channels = scale, channels
-
-    def auto_tile(self) -> int:
-        return 64
-
-    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return batch
-
-
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (Shaped(3, 3), "b has scale 3 and a 2: only models of one"),
-        (Shaped(2, 1), "b has channels 1 and a 3: only models of one"),
+        (Repeat(scale=3), "b has scale 3 and a 2: only models of one"),
+        (Repeat(channels=1), "b has channels 1 and a 3: only models of one"),
     ],
 )
-def test_models_of_two_kinds_are_not_compared(other: Shaped, message: str) -> None:
-    models = [OpenModel(Path("a"), Shaped(2, 3), ""), OpenModel(Path("b"), other, "")]
+def test_models_of_two_kinds_are_not_compared(other: Repeat, message: str) -> None:
+    models = [OpenModel(Path("a"), Repeat(), ""), OpenModel(Path("b"), other, "")]
     check_alike(models[:1])
     with pytest.raises(ArgumentError, match=message):
         check_alike(models)

@@ -19,6 +19,7 @@ from spandrel_aethernet.onnx_export.verify import truncates_half
 
 from ..artifacts import TINY, Artifacts
 from ..conftest import make_network
+from .backends import run
 
 LEAST_PSNR = {"fp32": 80.0, "fp16": 50.0, "fp32-int8": 36.0, "fp16-int8": 36.0}
 """In dB against the network in float32, of random weights that know nothing of int8 and of their images."""
@@ -67,7 +68,7 @@ def test_images_of_every_size_and_value_give_what_pytorch_gives(
         pytest.skip("this ONNX Runtime truncates what it should round")
     backend, reference = backends(precision)
     image = IMAGES[name]()
-    output, expected = backend(image), reference(image)
+    output, expected = run(backend, image), run(reference, image)
     assert output.shape == expected.shape == (1, 3, 2 * image.shape[2], 2 * image.shape[3])
     assert decibels(output, expected) >= LEAST_PSNR[precision]
 
@@ -100,6 +101,6 @@ def test_odd_weights_give_what_pytorch_gives(
         change(network)
     export_onnx(network, tmp_path / "net.onnx", precision=precision, verified=False)
     backend = OnnxBackend(tmp_path / "net.onnx", provider="cpu")
-    output, expected = backend(noise(13, 17)), on_pytorch(network)(noise(13, 17))
+    output, expected = run(backend, noise(13, 17)), run(on_pytorch(network), noise(13, 17))
     assert np.isfinite(output).all()
     assert decibels(output, expected) >= LEAST_PSNR[precision]

@@ -18,11 +18,12 @@ from spandrel_aethernet.inference.onnx_session import choose_providers
 from spandrel_aethernet.inference.open import open_model
 from spandrel_aethernet.inference.padding import Accepted
 from spandrel_aethernet.inference.pytorch import PyTorchBackend
-from spandrel_aethernet.inference.tiling import upscale_pixels
+from spandrel_aethernet.inference.stream import upscale_pixels
 
 from ..artifacts import TINY
 from ..conftest import make_network
 from ..images.pictures import photograph
+from .backends import run
 from .onnx_files import (
     ANY_SIZE,
     Shape,
@@ -48,8 +49,7 @@ def test_float32_and_float16_files_give_what_the_network_gives(
     assert (backend.scale, backend.channels) == (2, 3)
     assert backend.description == f"ONNX, any size, 2x, {dtype} on CPUExecutionProvider"
     image = batch(2, 3, 19, 26)
-    output = backend(image)
-    assert output.dtype == np.float32
+    output = run(backend, image)
     assert output.shape == (2, 3, 38, 52)
     difference = float(np.abs(output - expected(image, weights())).max())
     assert difference < tolerance
@@ -65,7 +65,7 @@ def test_scale_and_channels_are_found(scale: int, channels: int, tmp_path: Path)
     )
     assert (backend.scale, backend.channels) == (scale, channels)
     image = batch(1, channels, 7, 5)
-    assert np.allclose(backend(image), expected(image, weights(channels, scale), scale), atol=1e-5)
+    assert np.allclose(run(backend, image), expected(image, weights(channels, scale), scale), atol=1e-5)
 
 
 def test_unnamed_axes_are_any_size_and_rgb(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_unnamed_axes_are_any_size_and_rgb(tmp_path: Path) -> None:
 def test_what_is_smaller_than_fixed_is_padded_by_its_edge(shape: Shape, count: int, tmp_path: Path) -> None:
     backend = OnnxBackend(write_onnx(tmp_path / "net.onnx", shape=shape))
     image = batch(count, 3, 13, 17)
-    output = backend(image)
+    output = run(backend, image)
     assert output.shape == (count, 3, 26, 34)
     rows, columns = 24 - 13 if 24 in shape else 0, 20 - 17 if 20 in shape else 0
     padded = np.pad(image, ((0, 0), (0, 0), (0, rows), (0, columns)), mode="edge")
@@ -97,7 +97,7 @@ def test_fixed_size_is_the_tile(tmp_path: Path) -> None:
     # In the last column the kernel sees the padding in place of the zeros beyond the image.
     assert np.array_equal(tiled[:, :-2], whole[:, :-2])
     with pytest.raises(OnnxError, match=r"takes 40×56 only and was given 41×41: give tile=40$"):
-        fixed(batch(1, 3, 41, 41))
+        run(fixed, batch(1, 3, 41, 41))
 
 
 def test_large_scales_get_smaller_tiles(tmp_path: Path) -> None:
@@ -111,14 +111,14 @@ def test_exported_aethernet_gives_what_pytorch_gives(tmp_path: Path) -> None:
     reference = PyTorchBackend(network, torch.device("cpu"), torch.float32)
     for shape in ((1, 3, 19, 26), (2, 3, 33, 16)):
         image = batch(*shape)
-        assert float(np.abs(backend(image) - reference(image)).max()) < 1e-4
+        assert float(np.abs(run(backend, image) - run(reference, image)).max()) < 1e-4
 
 
 def test_weights_beside_the_file_are_read(tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "net.onnx")
     keep_weights_in(path, "net.onnx.data")
     image = batch(1, 3, 9, 9)
-    assert np.allclose(OnnxBackend(path)(image), expected(image, weights()), atol=1e-5)
+    assert np.allclose(run(OnnxBackend(path), image), expected(image, weights()), atol=1e-5)
 
 
 def test_weights_that_are_inputs_too_are_no_inputs_and_nothing_is_logged(
@@ -126,7 +126,7 @@ def test_weights_that_are_inputs_too_are_no_inputs_and_nothing_is_logged(
 ) -> None:
     backend = OnnxBackend(write_onnx(tmp_path / "net.onnx", weights_as_input=True))
     with pytest.raises(OnnxError, match="fails on a tile of 8×8: Got invalid dimensions"):
-        backend(batch(1, 4, 8, 8))
+        run(backend, batch(1, 4, 8, 8))
     assert capfd.readouterr() == ("", "")
 
 
@@ -270,12 +270,12 @@ def test_a_size_that_fails_later_is_said(tmp_path: Path) -> None:
     grid = {"grid": np.ones((1, 3, 64, 48), np.float32)}
     path = write_graph(tmp_path / "a.onnx", nodes, [value("x", ANY_SIZE)], [value("y", ANY_SIZE)], grid)
     with pytest.raises(OnnxError, match="fails on a tile of 30×30: "):
-        OnnxBackend(path)(batch(1, 3, 30, 30))
+        run(OnnxBackend(path), batch(1, 3, 30, 30))
     nodes = [helper.make_node("Resize", ["x", "", "", "sizes"], ["y"], mode="nearest")]
     sizes = {"sizes": np.array([1, 3, 128, 96])}
     path = write_graph(tmp_path / "b.onnx", nodes, [value("x", ANY_SIZE)], [value("y", ANY_SIZE)], sizes)
     with pytest.raises(OnnxError, match="made 1×3×128×96 of 1×3×30×30: expected 1×3×60×60"):
-        OnnxBackend(path)(batch(1, 3, 30, 30))
+        run(OnnxBackend(path), batch(1, 3, 30, 30))
 
 
 def test_providers_are_found_by_short_and_exact_names(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
-"""Batches of any size through networks that take only some."""
+"""Tensores of any size through networks that take only some."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+import torch.nn.functional as F
+from torch import Tensor
 
 from spandrel_aethernet.errors import AetherError, EngineError
 from spandrel_aethernet.inference.padding import Accepted, Limits, run_padded
@@ -13,8 +14,6 @@ from spandrel_aethernet.inference.pytorch import PyTorchBackend
 
 from ..artifacts import TINY
 from ..conftest import make_network
-
-Batch = NDArray[np.float32]
 
 
 class Choosy:
@@ -24,19 +23,19 @@ class Choosy:
         self.accepted, self.shapes = accepted, list[tuple[int, ...]]()
         self.network = PyTorchBackend(make_network(**TINY), torch.device("cpu"), torch.float32)
 
-    def run(self, batch: Batch) -> Batch:
+    def run(self, batch: Tensor) -> Tensor:
         axes = self.accepted.batch, self.accepted.height, self.accepted.width
         for axis, size in zip(axes, (batch.shape[0], *batch.shape[2:]), strict=True):
             assert axis.min <= size <= (axis.max or size)
-        self.shapes.append(batch.shape)
-        return self.network(batch)
+        self.shapes.append(tuple(batch.shape))
+        return self.network.forward(batch)
 
-    def __call__(self, batch: Batch) -> Batch:
+    def __call__(self, batch: Tensor) -> Tensor:
         return run_padded(self.run, batch, self.accepted, scale=2, refuse=EngineError)
 
 
-def random_batch(*shape: int) -> Batch:
-    return np.random.default_rng(0).random(shape, dtype=np.float32)
+def random_batch(*shape: int) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(0).random(shape, dtype=np.float32))
 
 
 PROFILE = Accepted(Limits(1, 4), Limits(16, 40), Limits(24, 64))
@@ -47,8 +46,8 @@ def test_more_than_a_batch_goes_through_in_parts_and_in_order(count: int, parts:
     choosy, batch = Choosy(PROFILE), random_batch(count, 3, 20, 24)
     output = choosy(batch)
     assert [shape[0] for shape in choosy.shapes] == parts
-    one_by_one = [choosy.network(batch[index : index + 1]) for index in range(count)]
-    assert np.allclose(output, np.concatenate(one_by_one), atol=1e-5)
+    one_by_one = [choosy.network.forward(batch[index : index + 1]) for index in range(count)]
+    assert torch.allclose(output, torch.cat(one_by_one), atol=1e-5)
 
 
 @pytest.mark.parametrize(("size", "padded"), [((16, 24), (16, 24)), ((5, 30), (16, 30)), ((30, 1), (30, 24))])
@@ -59,15 +58,15 @@ def test_what_is_too_small_is_padded_by_its_edge_and_cropped(
     output = choosy(batch)
     assert choosy.shapes == [(2, 3, *padded)]
     rows, columns = padded[0] - size[0], padded[1] - size[1]
-    whole = choosy.network(np.pad(batch, ((0, 0), (0, 0), (0, rows), (0, columns)), mode="edge"))
-    assert np.array_equal(output, whole[:, :, : 2 * size[0], : 2 * size[1]])
+    whole = choosy.network.forward(F.pad(batch, (0, columns, 0, rows), mode="replicate"))
+    assert torch.equal(output, whole[:, :, : 2 * size[0], : 2 * size[1]])
 
 
 def test_a_batch_that_is_too_small_is_filled_up() -> None:
     choosy, batch = Choosy(Accepted(batch=Limits(3, 4))), random_batch(5, 3, 16, 16)
     output = choosy(batch)
     assert [shape[0] for shape in choosy.shapes] == [4, 3]
-    assert np.allclose(output, choosy.network(batch), atol=1e-5)
+    assert torch.allclose(output, choosy.network.forward(batch), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +96,7 @@ def test_what_is_too_large_is_refused(size: tuple[int, int]) -> None:
 def test_an_output_of_another_scale_is_refused() -> None:
     with pytest.raises(AetherError, match="made 1×3×48×48 of 1×3×16×16: expected 1×3×32×32"):
         run_padded(
-            lambda batch: batch.repeat(3, axis=2).repeat(3, axis=3),
+            lambda batch: batch.repeat_interleave(3, 2).repeat_interleave(3, 3),
             random_batch(1, 3, 16, 16),
             Accepted(),
             scale=2,

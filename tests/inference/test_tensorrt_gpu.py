@@ -19,8 +19,8 @@ from spandrel_aethernet.errors import EngineError
 from spandrel_aethernet.images.files import Picture, read_picture, write_picture
 from spandrel_aethernet.inference.padding import Limits, run_padded
 from spandrel_aethernet.inference.pytorch import PyTorchBackend
+from spandrel_aethernet.inference.stream import upscale_pixels
 from spandrel_aethernet.inference.tensorrt.backend import TensorRTBackend
-from spandrel_aethernet.inference.tiling import upscale_pixels
 
 from ..conftest import Result, make_network
 from ..images.pictures import photograph
@@ -61,13 +61,13 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def difference(built: Built, backend: TensorRTBackend, *shape: int) -> float:
     """Return the largest difference from PyTorch, which is given what the engine takes."""
-    batch = np.random.default_rng(sum(shape)).random(shape, dtype=np.float32)
+    batch = torch.from_numpy(np.random.default_rng(sum(shape)).random(shape, dtype=np.float32)).cuda()
     accepted = dataclasses.replace(backend.accepted, batch=Limits())
-    expected = run_padded(built.reference, batch, accepted, scale=2, refuse=EngineError)
-    output = backend(batch)
-    assert (output.shape, output.dtype) == (expected.shape, np.float32)
+    expected = run_padded(built.reference.forward, batch, accepted, scale=2, refuse=EngineError)
+    output = backend.forward(batch).float()
+    assert output.shape == expected.shape
     assert expected.std() > 0.1, "or there is nothing to compare"
-    return float(np.abs(output - expected).max())
+    return float((output - expected).abs().max())
 
 
 @with_gpu
@@ -84,7 +84,7 @@ def test_an_engine_gives_what_pytorch_gives(built: Built) -> None:
         assert difference(built, backend, count, 3, height, width) < built.tolerance, shape
     for size in ((65, 96), (64, 97)):
         with pytest.raises(EngineError, match=r"takes 16×24 to 64×96 and was given .*: give tile=64"):
-            backend(np.zeros((1, 3, *size), np.float32))
+            backend(np.zeros((1, *size, 3), np.uint8))
 
 
 @with_gpu

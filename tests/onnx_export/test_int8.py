@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from spandrel_aethernet import export_network, lint_onnx
 from spandrel_aethernet.data import DEMO_MODEL, PHOTOGRAPHS, half_size, original
-from spandrel_aethernet.images.channels import feed_for, to_network
+from spandrel_aethernet.images.channels import as_tensor, feed_for, to_network
 from spandrel_aethernet.images.files import read_picture
 from spandrel_aethernet.images.psnr import psnr
 from spandrel_aethernet.model.generations import deployed, planned
@@ -47,7 +47,7 @@ def photographs() -> list[tuple[Tensor, NDArray[np.uint8]]]:
         top, left = ((side - CROP) // 2 for side in small.shape[:2])
         crop = small[top : top + CROP, left : left + CROP]
         truth = large[2 * top : 2 * (top + CROP), 2 * left : 2 * (left + CROP)]
-        pairs.append((torch.from_numpy(to_network(crop, feed_for(3, 3))), truth))
+        pairs.append((to_network(as_tensor(crop)[None], feed_for(3, 3)).contiguous(), truth))
     return pairs
 
 

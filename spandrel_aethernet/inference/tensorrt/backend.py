@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ...errors import AetherError, EngineError, Hint
 from ...shapes import Profile, shape_text
-from ..padding import Accepted, Batch, Limits, run_padded
+from ..padding import Accepted, Limits, run_padded
+from ..tensors import TensorBackend
 from .load import choose_gpu, load_engine
 from .session import Session, read_signature
 
 
-class TensorRTBackend:
+class TensorRTBackend(TensorBackend):
     """A network from an engine file, ready to run on one GPU.
 
     Its one input and one output are N x channels x height x width with values 0..1, float32, float16 or
@@ -29,6 +32,7 @@ class TensorRTBackend:
         """
         self.path = path
         self.device = choose_gpu(path, device)
+        super().__init__()
         self._loaded = load_engine(path, self.device, trust=trust)
         try:
             self._signature = read_signature(self._loaded.runtime.module, self._loaded.engine)
@@ -50,8 +54,8 @@ class TensorRTBackend:
             f"on {torch.cuda.get_device_name(self.device)}"
         )
 
-    def __call__(self, batch: Batch) -> Batch:
-        """Upscale one batch; see `Backend`.
+    def forward(self, batch: Tensor) -> Tensor:
+        """Run; see `TensorBackend`.
 
         Raises `EngineError` if the engine cannot take it, and `AetherError` if the memory is not enough.
         """
@@ -62,7 +66,7 @@ class TensorRTBackend:
         """Return the side that the engine is optimized for."""
         return tile_for(self._signature.profile)
 
-    def _at_once(self, shape: tuple[int, ...]) -> Limits:
+    def _at_once(self, shape: Sequence[int]) -> Limits:
         """Return the profile's batch, its max lowered until the GPU's memory is enough."""
         count, channels, height, width = shape
         least = self.accepted.batch.min
@@ -72,7 +76,7 @@ class TensorRTBackend:
             most = max(most // 2, least)
         return Limits(least, most)
 
-    def _run(self, batch: Batch) -> Batch:
+    def _run(self, batch: Tensor) -> Tensor:
         size = shape_text(batch.shape[2:])
         try:
             return self._session.run(batch)

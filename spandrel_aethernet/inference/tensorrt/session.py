@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...errors import EngineError
 from ...shapes import Profile, Range
-from ..padding import Batch
 from .load import LoadedEngine, first_error
 
 if TYPE_CHECKING:
@@ -79,10 +77,9 @@ class Session:
             # Any, because the stubs take the `bool` that its methods return for TensorRT's type of that name.
             self._context: Any = loaded.engine.create_execution_context(strategy)
             self._checked(self._context)
-            self._stream = torch.cuda.Stream()
-            self._stream_handle = self._stream.cuda_stream
-            self._checked(self._context.set_optimization_profile_async(0, self._stream_handle))
-            self._stream.synchronize()
+            stream = torch.cuda.current_stream()
+            self._checked(self._context.set_optimization_profile_async(0, stream.cuda_stream))
+            stream.synchronize()
         self._input, self._output, self._activations = (Memory(device) for _ in range(3))
         self._shape: tuple[int, ...] | None = None
         """The input's shape that context and memory are set for."""
@@ -106,21 +103,22 @@ class Session:
             return needed <= (torch.cuda.mem_get_info()[0] + unused + self._activations.size) // 2
 
     @torch.inference_mode()
-    def run(self, batch: Batch) -> Batch:
-        """Run on N x C x H x W, a shape within the profile.
+    def run(self, batch: Tensor) -> Tensor:
+        """Run on N x C x H x W, a shape within the profile, on the GPU's current stream.
 
-        Raises `EngineError` if TensorRT fails, and `torch.cuda.OutOfMemoryError`.
+        The next run overwrites what is returned. Raises `EngineError` if TensorRT fails, and
+        `torch.cuda.OutOfMemoryError`.
         """
         self._loaded.log.errors.clear()
-        with torch.cuda.stream(self._stream):
+        with torch.cuda.device(self._device):
             self._prepare(batch.shape)
             input_ = self._input.tensor(batch.shape, self._signature.input.dtype)
             output = self._output.tensor(self._output_shape(), self._signature.output.dtype)
-            input_.copy_(torch.from_numpy(np.ascontiguousarray(batch)))
+            input_.copy_(batch)
             for io, tensor in ((self._signature.input, input_), (self._signature.output, output)):
                 self._checked(self._context.set_tensor_address(io.name, tensor.data_ptr()))
-            self._checked(self._context.execute_async_v3(self._stream_handle))
-            return output.float().cpu().numpy()  # waits for the stream
+            self._checked(self._context.execute_async_v3(torch.cuda.current_stream().cuda_stream))
+            return output
 
     def _prepare(self, shape: Sequence[int]) -> None:
         """Set the shape and the memory for its activations, unless they are set."""

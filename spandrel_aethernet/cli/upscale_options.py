@@ -1,0 +1,131 @@
+"""The arguments of `aethernet upscale`."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..data import DEMO_MODEL
+from ..images.files import FORMATS
+from ..inference.open import BACKENDS
+from ..inference.pipeline import Threads
+from ..inference.pytorch import DTYPES
+from ..inference.tiling import DEFAULT_OVERLAP
+from .options import Arguments, add_force, add_output, add_trust, add_weights, count, path
+
+
+def add_all(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments, in groups."""
+    parser.add_argument("inputs", nargs="+", type=path, metavar="INPUT", help="image files and folders")
+    add_output(parser, "OUT", "image file for one input, else a folder")
+    add_model(parser.add_argument_group("the model"))
+    _add_work(parser.add_argument_group("how it is run"))
+    _add_size(parser.add_argument_group("size (default: the network's scale)"))
+    _add_files(parser.add_argument_group("files"))
+
+
+def add_model(group: Arguments) -> None:
+    """Add which model and what runs it."""
+    group.add_argument(
+        "-m",
+        "--model",
+        type=path,
+        default=DEMO_MODEL,
+        help="checkpoint, ONNX file or TensorRT engine (default: the bundled 2x demo model)",
+    )
+    group.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default="auto",
+        help="auto (default) runs checkpoints with PyTorch, .onnx files with ONNX Runtime, and .engine, .trt "
+        "and .plan files with the TensorRT that built them",
+    )
+    group.add_argument(
+        "--device",
+        default="auto",
+        help="of PyTorch: auto (default), cpu, cuda, cuda:1, mps; of TensorRT: auto (default), cuda, cuda:1",
+    )
+    group.add_argument(
+        "--provider",
+        default="auto",
+        metavar="NAME",
+        help="of ONNX Runtime: auto (default) is CUDA where it works, else CPU; cpu, cuda, dml, coreml "
+        "or a provider's exact name",
+    )
+    group.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        default="auto",
+        help="of PyTorch: auto (default) is float16 on CUDA, float32 elsewhere; float32 keeps all of 16-bit "
+        "images",
+    )
+    add_weights(group)
+    add_trust(group)
+
+
+def _add_work(group: Arguments) -> None:
+    group.add_argument(
+        "--tile",
+        type=_tile,
+        default=None,
+        metavar="auto|N",
+        help="side of a tile in input pixels (default: auto, of an engine the size it is optimized for)",
+    )
+    group.add_argument(
+        "--overlap",
+        type=_count,
+        metavar="N",
+        help="context around a tile in input pixels, exact from the receptive-field radius that info prints "
+        f"(default: {DEFAULT_OVERLAP}, or a quarter of a small tile)",
+    )
+    group.add_argument(
+        "-j",
+        "--jobs",
+        type=_threads,
+        metavar="LOAD:SAVE",
+        help="threads that read and threads that write while the network runs (default here: "
+        f"{Threads.default()})",
+    )
+
+
+def _add_size(group: Arguments) -> None:
+    group.add_argument("--width", type=count, metavar="N", help="of the result in pixels; the height follows")
+    group.add_argument(
+        "--height", type=count, metavar="N", help="of the result; with a width, both are exact"
+    )
+    group.add_argument("--scale", type=_factor, metavar="X", help="times the size of the input, such as 1.5")
+
+
+def _add_files(group: Arguments) -> None:
+    group.add_argument("--format", choices=tuple(FORMATS), help="of the files in a folder (default: png)")
+    add_force(group)
+    group.add_argument(
+        "--if-newer", action="store_true", help="replace files that are older than what they are made of"
+    )
+
+
+def _tile(text: str) -> int | None:
+    return None if text == "auto" else _count(text)
+
+
+def _count(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a number of pixels, found {text!r}")
+    return number
+
+
+def _factor(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, found {text!r}") from None
+
+
+def _threads(text: str) -> Threads:
+    try:
+        return Threads.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
