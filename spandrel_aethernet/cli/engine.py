@@ -161,7 +161,7 @@ def _print_trtexec(arguments: argparse.Namespace, plan: Plan) -> None:
         fit_profile(source, options.shapes),
         input_name=source.input_name,
         channels=source.channels,
-        precision=source.precision,
+        precision=source.body,
         workspace=options.workspace,
         optimization_level=options.optimization_level,
         timing_cache=options.timing_cache,
@@ -170,7 +170,7 @@ def _print_trtexec(arguments: argparse.Namespace, plan: Plan) -> None:
         preset = ["--preset", "tensorrt"] if source.precision.int8 else []
         export = ("export", arguments.file, "-o", exported, "--precision", source.precision, *preset)
         ERR.print(f"first: {command_line('aethernet', *export)}")
-    ERR.print(f"trtexec: {newer_spelling(source.precision)}")
+    ERR.print(f"trtexec: {newer_spelling(source.body)}")
     OUT.print(command)
 
 

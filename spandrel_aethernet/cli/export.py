@@ -17,6 +17,7 @@ from .progress import bars
 EXAMPLES = (
     "aethernet export aether_small_2x.pth -o aether_small_2x_fp32_int8.onnx",
     "aethernet export aether_small_2x.pth -o aether_small_2x_fp16.onnx --precision fp16",
+    "aethernet export my_2x.pth -o my_2x_vs.onnx --precision fp16 --io fp32",
     "aethernet export my_2x.pth -o my_2x_int8.onnx --calibrate photos/ --static 512x512",
 )
 
@@ -42,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("tensorrt", "onnxruntime"),
         help="which operators are INT8 (default: tensorrt for fp16-int8, which no CPU runs well, else "
         "onnxruntime)",
+    )
+    parser.add_argument(
+        "--io",
+        choices=("fp32",),
+        help="input and output in fp32, by a cast at each end of an FP16 file (default: as the file is)",
     )
     parser.add_argument(
         "--calibrate",
@@ -73,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             opset=arguments.opset,
             profile=_profile(arguments),
             preset=arguments.preset,
+            io=arguments.io,
             calibration=arguments.calibrate,
             weights=arguments.weights,
             verified=arguments.verify,
@@ -100,7 +107,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if not report.agreements:
         ERR.print("not verified, as asked")
-    OUT.print(f"wrote      {report.path}: {report.metadata.precision}, opset {report.opset}")
+    ends = f", input and output {report.metadata.io}" if report.metadata.io else ""
+    OUT.print(f"wrote      {report.path}: {report.metadata.precision}{ends}, opset {report.opset}")
     return 0
 
 

@@ -78,6 +78,12 @@ class OnnxSource:
         return Precision(self.dtype, bool(self.counts["int8"]))
 
     @property
+    def body(self) -> Precision:
+        """The type it computes in, which casts may hide from input and output, and whether any is INT8."""
+        half = any(operator.output == "fp16" for operator in self.operators)
+        return Precision("fp16" if half else self.dtype, self.precision.int8)
+
+    @property
     def counts(self) -> Counter[str]:
         """How many operators are of each precision."""
         return Counter(operator.precision for operator in self.operators)

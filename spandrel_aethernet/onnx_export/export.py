@@ -20,11 +20,12 @@ from ..model.checkpoint import WEIGHTS, Weights
 from ..model.generations import deployed, planned
 from ..model.operators import PRESETS
 from ..model.source import NetworkInput, NetworkSource, as_source
-from ..onnx_model.metadata import Metadata, describe, write_metadata
+from ..onnx_model.metadata import IO_TYPES, Metadata, describe, write_metadata
 from ..precision import Precision
 from ..progress import SILENT, Progress
 from ..shapes import Profile
 from .calibration import CalibrationImages, calibration_images
+from .ends import with_float32_ends
 from .overflow import check_weights
 from .qdq import insert_qdq
 from .scales import OpScales, find_scales
@@ -82,6 +83,7 @@ def export_network(
     opset: int | None = None,
     profile: Profile | None = None,
     preset: str | None = None,
+    io: str | None = None,
     calibration: Path | CalibrationImages | None = None,
     verified: bool = True,
     weights: Weights = "grid",
@@ -91,12 +93,13 @@ def export_network(
     """Return a network, or a checkpoint in any layout, as an ONNX model; what is given stays as it is.
 
     The bare network is exported, fused: N x C x H x W, values 0..1, in the float type of `precision` (`fp32`,
-    `fp16`, `fp32-int8`, `fp16-int8`), to N x C x H·scale x W·scale, nothing clamped or padded. `profile`
-    says which axes are open. INT8 models quantize the operators of `preset` (`tensorrt` or `onnxruntime`,
-    default: `default_preset`): ranges from QAT win, the rest is calibrated on the bundled photographs or the
-    images at and below the folder `calibration`. Unless `verified` is False, ONNX Runtime is asked whether
-    the model agrees with PyTorch. `weights` is as in `read_checkpoint`, `name` (without a suffix) what the
-    metadata call a network in memory.
+    `fp16`, `fp32-int8`, `fp16-int8`), to N x C x H·scale x W·scale, nothing clamped or padded. With `io`
+    `fp32` input and output are float32 and an FP16 model has a Cast at each end; an FP32 model is the same
+    without. `profile` says which axes are open. INT8 models quantize the operators of `preset` (`tensorrt` or
+    `onnxruntime`, default: `default_preset`): ranges from QAT win, the rest is calibrated on the bundled
+    photographs or the images at and below the folder `calibration`. Unless `verified` is False, ONNX Runtime
+    is asked whether the model agrees with PyTorch. `weights` is as in `read_checkpoint`, `name` (without a
+    suffix) what the metadata call a network in memory.
 
     Raises `ArgumentError` for a value that none of these can have, before any work; `CheckpointError` for a
     checkpoint that cannot be read; `ImageError` for a calibration image that cannot; and `OnnxError` for a
@@ -106,6 +109,8 @@ def export_network(
         onnx.save(exported.model, "aether_small_2x.onnx")
     """
     precision, opset, preset = _settled(precision, opset, preset, weights)
+    check_choice("io", io, IO_TYPES)
+    io = None if io == precision.float_type else io
     profile = profile or Profile()
     source = as_source(network, weights=weights, name=name)
     found = source.checkpoint.network()
@@ -123,7 +128,12 @@ def export_network(
     model = float_graph(copy.deepcopy(runnable).to(dtype), found.in_chans, found.scale, profile, opset)
     if scales:
         model = insert_qdq(model, scales)
-    metadata = _metadata(source, runnable, precision, preset, profile, scales)
+    asked = [model]  # and compared with PyTorch
+    if io:
+        # On a CPU ONNX Runtime drops casts, and with them what float16 cannot hold: both must agree.
+        model = with_float32_ends(model)
+        asked.append(model)
+    metadata = _metadata(source, runnable, precision, preset, io, profile, scales)
     write_metadata(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     progress.advance()
@@ -131,8 +141,9 @@ def export_network(
     if verified:
         truncates = _has_half_scales(precision) and truncates_half()
         reference = simulate(runnable, scales, truncates=truncates) if scales else runnable
-        agreements = verify(model, reference, runnable, images[0], profile, precision, progress=progress)
-        report = replace(report, agreements=agreements, runtime_truncates=truncates)
+        for each in asked:
+            agreements = verify(each, reference, runnable, images[0], profile, precision, progress=progress)
+            report = replace(report, agreements=agreements, runtime_truncates=truncates)
     return Exported(model, report)
 
 
@@ -143,6 +154,7 @@ class ExportOptions(TypedDict, total=False):
     opset: int | None
     profile: Profile | None
     preset: str | None
+    io: str | None
     calibration: Path | CalibrationImages | None
     verified: bool
     weights: Weights
@@ -210,6 +222,7 @@ def _metadata(
     deployed: nn.Module,
     precision: Precision,
     preset: str,
+    io: str | None,
     profile: Profile,
     scales: Sequence[OpScales],
 ) -> Metadata:
@@ -229,4 +242,5 @@ def _metadata(
         profile=profile,
         input_ranges=planned,
         float_operators=[name for name in weighted if name not in planned] if precision.int8 else [],
+        io=io,
     )

@@ -115,7 +115,7 @@ def _compare(
     image: Tensor,
     precision: Precision,
 ) -> Agreement:
-    dtype = np.float16 if precision.float_type == "fp16" else np.float32
+    dtype = helper.tensor_dtype_to_np_dtype(model.graph.input[0].type.tensor_type.elem_type)
     with torch.inference_mode():
         expected: NDArray[np.float32] = reference(image).numpy()
         least = LEAST_PSNR[str(precision)]

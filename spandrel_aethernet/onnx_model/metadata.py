@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FROM_QAT, CALIBRATED = "learned", "calibrated"
 SOURCE_TEXTS = {FROM_QAT: "from QAT", CALIBRATED: "calibrated"}
 """How files say where the range of an int8 input is from."""
+IO_TYPES = (None, "fp32")
+"""What input and output can be asked to be; None is the float type of the model."""
 
 _KEY = "spandrel_aethernet"
 _FORMAT = 1
@@ -45,6 +47,8 @@ class Metadata:
     """Each operator with an int8 input: `FROM_QAT` or `CALIBRATED`."""
     float_operators: Sequence[str]
     """The convolutions and products of an INT8 model that stay float."""
+    io: str | None = None
+    """The type of input and output where casts make it another than the model's; not in every file."""
 
 
 def describe(metadata: Metadata) -> dict[str, Any]:
@@ -77,11 +81,15 @@ def read_metadata(model: ModelProto) -> Metadata | None:
 
 def _parse(document: Mapping[str, Any]) -> Metadata:
     """Build metadata of a document, which may hold more. Raises KeyError and ValueError."""
-    known: dict[str, Any] = {field.name: document[field.name] for field in fields(Metadata)}
+    keys = [field.name for field in fields(Metadata) if field.name != "io"]
+    known: dict[str, Any] = {key: document[key] for key in keys}
     for name in ("package_version", "source", "source_sha256", "variant", "layout"):
         text(known[name])
     known["scale"], known["channels"] = (whole(known[name], 1) for name in ("scale", "channels"))
     known["precision"] = str(Precision.parse(text(known["precision"])))
+    known["io"] = document.get("io")
+    if known["io"] not in IO_TYPES:
+        raise ValueError("the type of input and output is not known")
     known["preset"] = None if known["preset"] is None else text(known["preset"])
     known["profile"] = Profile.parse(table(known["profile"]))
     ranges = table(known["input_ranges"])

@@ -28,6 +28,7 @@ ABSENT = Path("absent.pth")
         ({"preset": "x", "precision": "fp32"}, "preset is 'x': expected one of tensorrt, onnxruntime"),
         ({"preset": ""}, "preset is '': expected one of tensorrt, onnxruntime"),
         ({"weights": "rwa"}, "weights is 'rwa': expected one of grid, raw"),
+        ({"io": "fp16"}, "io is 'fp16': expected one of None, fp32"),
         ({"opset": 16}, "opset 16 cannot hold fp32-int8: expected 17 to 21"),
         ({"opset": 22, "precision": "fp16"}, "opset 22 cannot hold fp16: expected 17 to 21"),
         ({"opset": 18, "precision": "fp16-int8"}, "opset 18 cannot hold fp16-int8: expected 19 to 21"),

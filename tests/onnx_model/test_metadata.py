@@ -72,6 +72,8 @@ def document() -> dict[str, Any]:
         ("profile", {"batch": 1, "height": "1", "width": "1"}),
         ("profile", {"batch": "1", "height": "1", "width": "99999999999"}),
         ("profile", "1"),
+        ("io", "fp64"),
+        ("io", ["fp32"]),
     ],
 )
 def test_a_value_of_another_type_or_range_is_damage(
@@ -122,11 +124,20 @@ def test_a_document_without_a_format_and_with_unknown_keys_is_read(document: dic
     assert read_metadata(with_document(document | {"later": 1})) == METADATA
 
 
-@pytest.mark.parametrize("key", [field.name for field in fields(Metadata)])
+@pytest.mark.parametrize("key", [field.name for field in fields(Metadata) if field.name != "io"])
 def test_a_missing_key_is_named(key: str, document: dict[str, Any]) -> None:
     del document[key]
     with pytest.raises(OnnxError, match=f"lack {key}:"):
         read_metadata(with_document(document))
+
+
+def test_files_tell_of_casts_at_their_ends_and_older_ones_have_none(document: dict[str, Any]) -> None:
+    model = with_document(document | {"io": "fp32"})
+    found = read_metadata(model)
+    assert found is not None
+    assert found.io == "fp32"
+    del document["io"]
+    assert read_metadata(with_document(document)) == METADATA
 
 
 @pytest.mark.parametrize("axis", [field.name for field in fields(Profile)])
