@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 import time
 from _thread import get_ident
 from contextlib import suppress
@@ -75,8 +77,22 @@ def main() -> int:
         how = "cancelled" if received == signal.SIGINT else f"ended by {received.name}"
         with suppress(OSError):  # a terminal that hung up takes no more
             print(f"aethernet: {how}", file=sys.stderr)  # noqa: T201
+        _leave_if_busy(128 + received)
         return 128 + received
     return code
+
+
+def _leave_if_busy(code: int) -> None:
+    """End the process here if a thread is still at work that nobody waits for.
+
+    Python would go on to end, and a thread that comes out of C++ meanwhile ends the process with an abort
+    (before Python 3.14: docs.python.org/3/c-api/init.html, PyEval_RestoreThread).
+    """
+    if any(thread.daemon for thread in threading.enumerate()):
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":
