@@ -38,7 +38,7 @@ ARROWS["__main__"] = {"cli"}
 """Who may import whom: nothing up, nothing sideways. Folders may import of their own, and all the version."""
 
 FOREIGN = {
-    "torch": {"model", "images", "onnx_export", "inference", "evaluation", "release", "cli"},
+    "torch": {"model", "onnx_export", "inference", "evaluation", "release", "cli"},
     "spandrel": {"model", "inference", "evaluation"},
     "onnx": {"onnx_model", "lint", "onnx_export", "engines", "inference", "release"},
     "onnxruntime": {"onnx_export", "inference"},

@@ -65,7 +65,7 @@ def test_all_of_a_large_image_is_rounded_as_numpy_does(layout: torch.memory_form
     made, _ = from_network(
         output.contiguous(memory_format=layout), [[0, 1, 2]], as_tensor(np.zeros(1, dtype)).dtype
     )
-    scaled = np.clip(np.array(output, np.float32), 0, 1) * np.float32(np.iinfo(dtype).max)
+    scaled: NDArray[np.float32] = np.clip(np.array(output, np.float32), 0, 1) * np.float32(np.iinfo(dtype).max)
     assert np.array_equal(as_array(made), converted(np.rint(scaled), dtype).transpose(0, 2, 3, 1))
 
 
