@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # Linux only and read once by PyTorch's allocator: large tensors on huge pages, fewer page faults.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    # Or threads of PyTorch that wait for each other keep the cores from those that read and write files.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if isinstance(sys.stdout, TextIOWrapper):  # a path may have letters that a terminal has not
         sys.stdout.reconfigure(errors="backslashreplace")
     return until_written(lambda: _run(sys.argv[1:] if argv is None else argv))

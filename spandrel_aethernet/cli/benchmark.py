@@ -1,4 +1,4 @@
-"""`aethernet benchmark`: forward passes side by side."""
+"""`aethernet benchmark`: forward passes side by side, or frames from end to end."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..inference.open import open_each
 from ..inference.pytorch import choose_device
 from ..model.checkpoint import read_checkpoint
 from ..model.io import SUFFIXES, named, read_checkpoint_file
+from .benchmark_pipeline import run_pipeline
 from .console import print_json, print_table
 from .options import add_json, add_trust, count, path
 from .progress import bars
@@ -22,6 +23,7 @@ EXAMPLES = (
     "aethernet benchmark aether_medium_4x.pth --sizes 64 256 --device cuda --json",
     "aethernet benchmark fp32.onnx fp32_int8.onnx --sizes 256 512",
     "aethernet benchmark first.pth second.pth second_fp32_int8.onnx --forms",
+    "aethernet benchmark --pipeline --frames 20",
     "aethernet benchmark aether_small_2x.pth fp16.engine fp16_int8.engine --device cuda",
 )
 
@@ -53,12 +55,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="cpu", help="for checkpoints: cpu (default), cuda, mps; for engines: the GPU"
     )
+    parser.add_argument(
+        "--pipeline",
+        action="store_true",
+        help="time frames from end to end instead, in memory and with PNG files: of one model file, a tiny "
+        "network, and one that only enlarges",
+    )
+    parser.add_argument(
+        "--frames", type=count, default=8, metavar="N", help="of each size, for --pipeline (default: 8)"
+    )
     add_trust(parser)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print medians and ratios."""
+    if arguments.pipeline:
+        return run_pipeline(arguments)
     models = open_each(arguments.files, device=arguments.device, trust=arguments.trust)
     check_alike(models)
     named_models: dict[str, Forward] = {}

@@ -15,7 +15,7 @@ from ..errors import ImageError
 Feed = Sequence[Sequence[int | None]]
 """One entry an item of the network's batch: the image channel for each network channel, None for opaque."""
 
-_STRIP_VALUES = 2**19
+_STRIP_VALUES = 2**17
 """Values that are turned into pixels at once on a CPU: few enough to stay in its cache meanwhile."""
 
 _WHITES = {torch.uint8: 255, torch.int16: 65535, torch.float32: 1}

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from ..errors import AetherError, ImageError, Message, OutputError
 from ..files import check_target
 from ..images.files import Picture, check_holds, encode_picture, read_picture, write_encoded
-from ..images.resize import Size, passes_needed, resized
+from ..images.resize import passes_needed, resized
 from ..progress import SILENT, Progress
 from .backend import Backend
+from .frames import FrameOptions
 from .jobs import Job
 from .pipeline import Crew, Threads
 from .stream import upscale_pixels, upscale_stream
@@ -27,14 +28,9 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class FileOptions:
-    """How image files are upscaled."""
+class FileOptions(FrameOptions):
+    """How files are upscaled, and which."""
 
-    tile: int | None = None
-    overlap: int | None = None
-    """Both in input pixels; see `choose_tiles` for None."""
-    size: Size | None = None
-    """Of the larger image; None is the network's scale."""
     force: bool = False
     """Replace files that exist."""
     if_newer: bool = False
@@ -123,22 +119,30 @@ def _caught(step: Callable[[_Work], _Work], work: _Work) -> _Work:
 
 def _load(options: FileOptions, scale: int, work: _Work) -> _Work:
     """Read a file, unless it is to be skipped; what can be known before the network runs is raised."""
-    source, target, named = job = work.job
-    replace = options.force or (options.if_newer and _is_newer(job))
-    if not named and not replace and os.path.lexists(target) and not target.is_dir():
+    source, target, _ = job = work.job
+    replace = replaces(job, options)
+    if is_skipped(job, options):
         return _Work(job, outcome=Outcome(job, "skipped"))
     check_target(target, force=replace)
     if target.resolve() == source.resolve():
         raise OutputError(f"{target} would replace its own source: choose another folder or name")
     picture = read_picture(source)
     height, width = picture.pixels.shape[:2]
-    size = options.size.of(width, height) if options.size else (width * scale, height * scale)
+    size = options.size_of(width, height, scale)
     check_holds(target, picture, side=max(size))
     return _Work(job, picture, size, passes_needed((width, height), size, scale), replace)
 
 
-def _is_newer(job: Job) -> bool:
-    """Tell whether a source is newer than what it became; not if either cannot be looked at."""
+def is_skipped(job: Job, options: FileOptions) -> bool:
+    """Tell whether the target is there already, and is neither to be replaced nor was asked for by name."""
+    exists = os.path.lexists(job.target) and not job.target.is_dir()
+    return exists and not job.named and not replaces(job, options)
+
+
+def replaces(job: Job, options: FileOptions) -> bool:
+    """Tell whether a target that exists is replaced: with `if_newer`, not if either cannot be looked at."""
+    if options.force or not options.if_newer:
+        return options.force
     try:
         return job.source.stat().st_mtime_ns > job.target.stat().st_mtime_ns
     except OSError:

@@ -1,0 +1,198 @@
+"""Frames a second from end to end: the network alone, with conversions, and with files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..images.files import Picture, read_picture, write_picture
+from ..inference.backend import Backend
+from ..inference.image_files import FileOptions, upscale_files
+from ..inference.jobs import Job
+from ..inference.pipeline import Crew, Threads
+from ..inference.stream import upscale_pixels, upscale_stream
+from ..inference.tensors import TensorBackend
+from ..inference.tiling import choose_tiles, places
+from ..progress import SILENT, Progress
+from .references import ByNumPy, Canned
+
+SIZES: Mapping[str, tuple[int, int]] = {"480p": (480, 640), "720p": (720, 1280), "1080p": (1080, 1920)}
+"""Height and width of the frames."""
+_ENOUGH_SECONDS = 10.0
+"""After which no more frames are timed."""
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Seconds a frame through one network, of 8-bit RGB.
+
+    Without files: the network `alone`, on tensors that are ready; from pixels to pixels in memory as
+    it is (`memory`) and as it was `before`, converted by NumPy. With PNG files, each stage alone with as
+    many threads as it has in the pipeline (`read`, `memory`, `write`), all together (`files`), and
+    one after the other (`files_before`).
+    """
+
+    network: str
+    size: str
+    frames: int
+    alone: float
+    memory: float
+    memory_before: float
+    read: float
+    write: float
+    files: float
+    files_before: float
+
+    @property
+    def slowest(self) -> float:
+        """Seconds a frame of the slowest stage with files."""
+        return max(self.read, self.memory, self.write)
+
+    def describe(self) -> dict[str, Any]:
+        """Return all of it for JSON, with the ratios."""
+        return {
+            **vars(self),
+            "memory_ratio": self.memory / self.alone,
+            "files_ratio": self.files / self.slowest,
+            "files_gain": self.files_before / self.files,
+        }
+
+
+@dataclass(frozen=True)
+class Conversions:
+    """CPU seconds, of all threads, for what a frame of one size costs besides the network."""
+
+    size: str
+    now: float
+    before: float
+
+
+def measure_conversions(size: str, *, scale: int = 2, repeats: int = 9) -> Conversions:
+    """Time how 8-bit RGB becomes what a network takes and its output 8-bit RGB, for one of `SIZES`.
+
+    The network only hands out one output that was made before; the median of `repeats` is taken, by turns.
+    """
+    frame = _frame(size, 0)
+    network = Canned(scale, frame.shape[:2])
+    both = (partial(network, frame[np.newaxis]), partial(ByNumPy(network), frame[np.newaxis]))
+    seconds: list[list[float]] = [[], []]
+    for _ in range(repeats):
+        for own, convert in zip(seconds, both, strict=True):
+            begun = time.process_time()
+            convert()
+            own.append(time.process_time() - begun)
+    return Conversions(size, *(float(np.median(own)) for own in seconds))
+
+
+def measure_throughput(
+    networks: Mapping[str, TensorBackend],
+    sizes: Sequence[str] = tuple(SIZES),
+    *,
+    frames: int = 8,
+    threads: Threads | None = None,
+    progress: Progress = SILENT,
+) -> list[Throughput]:
+    """Time each network on `frames` synthetic frames of each of `SIZES`, fewer of one that takes long.
+
+    PNG files lie in a temporary folder. `progress` begins one step of as many parts as there are results.
+    """
+    progress.begin("throughput", len(networks) * len(sizes))
+    results: list[Throughput] = []
+    for size in sizes:
+        for name, network in networks.items():
+            results.append(_measure(name, network, size, frames, threads or Threads.default()))
+            progress.advance("throughput")
+    return results
+
+
+def _measure(name: str, network: TensorBackend, size: str, frames: int, threads: Threads) -> Throughput:
+    tile, overlap = choose_tiles(network)
+    options = FileOptions(tile=tile, overlap=overlap)
+    enlarge = partial(upscale_pixels, tile=tile, overlap=overlap)
+    first = _timed(lambda: enlarge(network, _frame(size, 0)))  # which is not counted
+    count = min(frames, max(1, round(_ENOUGH_SECONDS / first)))
+    images = [_frame(size, index) for index in range(count)]
+    height, width = SIZES[size]
+    tensor = torch.rand((1, network.channels, min(tile, height), min(tile, width)), device=network.device)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        jobs = [Job(Path(folder, f"{n}.png"), Path(folder, "out", f"{n}.png")) for n in range(count)]
+        for job, image in zip(jobs, images, strict=True):
+            write_picture(Picture(image), job.source)
+        larger = [Picture(enlarge(network, image)) for image in images[:2]]
+        targets = [(larger[n % 2], Path(folder, "alone", f"{n}.png")) for n in range(count)]
+        seconds = {
+            "alone": _timed(lambda: [_forward(network, tensor) for _ in images])
+            * _tiles(size, tile, overlap),
+            "memory": _timed(lambda: _through(network, images, tile, overlap)),
+            "memory_before": _timed(lambda: [enlarge(ByNumPy(network), image) for image in images]),
+            "read": _timed(lambda: _staged(_read, jobs, threads.load)),
+            "write": _timed(lambda: _staged(_write, targets, threads.save)),
+            "files": _timed(lambda: list(upscale_files(jobs, network, options, threads=threads))),
+        }
+        again = FileOptions(tile=tile, overlap=overlap, force=True)
+        seconds["files_before"] = _timed(lambda: _one_after_the_other(jobs, ByNumPy(network), again))
+    return Throughput(name, size, count, **{what: spent / count for what, spent in seconds.items()})
+
+
+def _timed(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+@torch.inference_mode()
+def _forward(network: TensorBackend, tensor: torch.Tensor) -> float:
+    return float(network.forward(tensor)[0, 0, 0, 0])  # waits for the device
+
+
+def _tiles(size: str, tile: int, overlap: int) -> int:
+    return len(places(SIZES[size], tile, overlap))
+
+
+def _through(network: Backend, images: Sequence[NDArray[np.uint8]], tile: int, overlap: int) -> None:
+    for _ in upscale_stream(network, enumerate(images), tile=tile, overlap=overlap):
+        pass
+
+
+def _staged(step: Callable[[Any], object], items: Sequence[object], threads: int) -> None:
+    with Crew() as crew:
+        for _ in crew.ahead(step, items, threads=threads):
+            pass
+
+
+def _read(job: Job) -> Picture:
+    return read_picture(job.source)
+
+
+def _write(item: tuple[Picture, Path]) -> None:
+    write_picture(*item)
+
+
+def _one_after_the_other(jobs: Sequence[Job], backend: Backend, options: FileOptions) -> None:
+    tile, overlap = choose_tiles(backend, options.tile, options.overlap)
+    for job in jobs:
+        pixels = upscale_pixels(backend, read_picture(job.source).pixels, tile=tile, overlap=overlap)
+        write_picture(Picture(pixels), job.target, force=options.force)
+
+
+def _frame(size: str, seed: int) -> NDArray[np.uint8]:
+    """Return a frame with edges, slopes and some noise, which compresses about as photographs do."""
+    height, width = SIZES[size]
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    random = np.random.default_rng(seed)
+    waves = [
+        np.sin(rows / height * a + seed) + np.sin(columns / width * b)
+        for a, b in random.uniform(2, 40, (3, 2))
+    ]
+    noise = random.normal(0, 0.03, (height, width, 3)).astype(np.float32)
+    values = np.stack(waves, axis=2) / 4 + 0.5 + noise + ((rows // 90 + columns // 70) % 2)[:, :, None] * 0.1
+    return (np.clip(values, 0, 1) * 255).astype(np.uint8)
