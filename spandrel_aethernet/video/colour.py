@@ -29,8 +29,6 @@ RGB, BT709, UNSPECIFIED, BT601_625, BT601_525 = 0, 1, 2, 5, 6
 _WEIGHTS = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087),
             9: (0.2627, 0.0593)}  # fmt: skip
 """Of red and blue in luma, by the matrix coefficients' code (ITU-T H.273, table 4)."""
-_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
-"""libswscale's own number of each (`SWS_CS_*`)."""
 _NAMES = {8: "YCgCo", 10: "BT.2020 with constant luminance", 12: "chromaticity-derived", 14: "ICtCp"}
 _FLAGS = 0x2 | 0x2000 | 0x4000 | 0x40000
 """Bilinear, full chroma when it is made and when it is read, accurate rounding (`SWS_*`)."""
@@ -91,13 +89,15 @@ def reader(colour: Colour, depth: int) -> Callable[[VideoFrame], Rgb]:
     from av.video.reformatter import VideoReformatter
 
     scaler = VideoReformatter()
-    space, span = _SWSCALE.get(colour.matrix, 5), 2 if colour.full else 1
+    span = 2 if colour.full else 1
 
     def read(frame: VideoFrame) -> Rgb:
+        if frame.format.name.startswith("gray"):
+            frame = _with_chroma(frame)
+        frame.colorspace = colour.matrix  # which libswscale goes by, and what it makes of RGB too
         if depth <= 8:
             made = scaler.reformat(
-                frame, format="rgb24", src_colorspace=space, dst_colorspace=space,
-                src_color_range=span, dst_color_range=2, interpolation=_FLAGS,
+                frame, format="rgb24", src_color_range=span, dst_color_range=2, interpolation=_FLAGS,
             )  # fmt: skip
             return np.array(_plane(made, 0, np.uint8, 3))
         bits = _planar_bits(bits_of(frame.format))
@@ -106,8 +106,7 @@ def reader(colour: Colour, depth: int) -> Callable[[VideoFrame], Rgb]:
             green, blue, red = (_plane(made, n, np.uint16) for n in range(3))
             return _scaled(np.stack([red, green, blue], axis=2), bits)
         made = scaler.reformat(
-            frame, format=f"yuv444p{bits}le", src_colorspace=space, dst_colorspace=space,
-            src_color_range=span, dst_color_range=span, interpolation=_FLAGS,
+            frame, format=f"yuv444p{bits}le", src_color_range=span, dst_color_range=span, interpolation=_FLAGS,
         )  # fmt: skip
         return _rgb(made, colour, bits)
 
@@ -122,21 +121,21 @@ def writer(colour: Colour, pixel_format: str) -> Callable[[Rgb], VideoFrame]:
 
     scaler = VideoReformatter()
     depth = bits_of(VideoFormat(pixel_format, 16, 16))
-    space, span = _SWSCALE.get(colour.matrix, 5), 2 if colour.full else 1
+    span = 2 if colour.full else 1
 
     def write(pixels: Rgb) -> VideoFrame:
         if depth <= 8:
             source = VideoFrame.from_ndarray(np.ascontiguousarray(as_uint8(pixels)), format="rgb24")
+            source.colorspace = colour.matrix
             made = scaler.reformat(
-                source, format=pixel_format, src_colorspace=space, dst_colorspace=space,
-                src_color_range=2, dst_color_range=span, interpolation=_FLAGS,
+                source, format=pixel_format, src_color_range=2, dst_color_range=span, interpolation=_FLAGS,
             )  # fmt: skip
         else:
             bits = _planar_bits(depth)
             source = _planes(as_uint16(pixels), colour, bits)
+            source.colorspace = colour.matrix
             made = scaler.reformat(
-                source, format=pixel_format, src_colorspace=space, dst_colorspace=space,
-                src_color_range=span, dst_color_range=span, interpolation=_FLAGS,
+                source, format=pixel_format, src_color_range=span, dst_color_range=span, interpolation=_FLAGS,
             )  # fmt: skip
         made.colorspace, made.color_range = colour.matrix, span
         made.color_primaries, made.color_trc = colour.primaries, colour.transfer
@@ -166,6 +165,21 @@ def _plane(frame: VideoFrame, index: int, dtype: type[Any], samples: int = 1) ->
     lines = np.frombuffer(memoryview(cast(Any, plane)), dtype).reshape(plane.height, -1)
     rows = lines[:, : plane.width * samples]
     return rows.reshape(plane.height, plane.width, samples) if samples > 1 else rows
+
+
+def _with_chroma(frame: VideoFrame) -> VideoFrame:
+    """Return a grey frame with chroma of no colour; libswscale takes grey for full range whatever it says."""
+    from av.video.frame import VideoFrame
+
+    bits = bits_of(frame.format)
+    dtype = np.uint8 if bits <= 8 else np.uint16
+    made = VideoFrame(frame.width, frame.height, f"yuv444p{bits}le" if bits > 8 else "yuv444p")
+    for index, plane in enumerate(made.planes):
+        content = np.full((plane.height, plane.line_size // np.dtype(dtype).itemsize), 1 << (bits - 1), dtype)
+        if index == 0:
+            content[:, : frame.width] = _plane(frame, 0, dtype)
+        plane.update(content.tobytes())
+    return made
 
 
 def _scaled(pixels: NDArray[Any], bits: int) -> Rgb:

@@ -15,11 +15,12 @@ from ..gate.files import read_file
 from ..partials import is_partial, remove
 from .options import Encoding
 from .probe import VideoInfo
+from .segments import SUFFIX
 
 Job = Mapping[str, str]
 """What a folder's segments are of, as texts: other segments do not go with them if one differs."""
 
-MANIFEST, SUFFIX, _LOCK = "job.json", ".nut", "lock"
+MANIFEST, _LOCK = "job.json", "lock"
 _SAMPLE = 2**20
 """Bytes at a source's beginning and end that its digest covers."""
 

@@ -27,11 +27,14 @@ _OWN_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "du
 """What each container's writer says for itself, so that the source's would be wrong."""
 _OF_OLD_PACKETS = ("bps", "number_of_", "_statistics", "duration", "encoder", "rotate")
 """How tags begin that tell of the packets of the video as it was."""
+_COVERS = {"mjpeg": "jpeg"}
+"""What pictures are called elsewhere, where it is not FFmpeg's name."""
+_WITHOUT_COVER = ("mov", "webm")
 _HOLDS = {"matroska": "", "webm": ".mkv", "mp4": ".mkv", "mov": ".mkv"}
 
 
 def check_container(info: VideoInfo, encoding: Encoding, target: Path) -> list[str]:
-    """Say what of the source its target cannot hold, before any work: data streams are left out and noted.
+    """Say what of the source its target cannot hold, before any work: data and covers are left out and noted.
 
     The beginning of the file is written to memory once. Raises `VideoError` for any other stream, for a
     rotation and for a coding of the video that the container cannot hold.
@@ -45,9 +48,9 @@ def check_container(info: VideoInfo, encoding: Encoding, target: Path) -> list[s
         except ValueError as error:
             raise VideoError(f"{target}: {error}: choose another encoder, or .mkv") from error
         for other in info.streams:
-            if _copy(output, source.streams[other.index], other) is not None:
+            if _copy(output, info, source.streams[other.index], other) is not None:
                 continue
-            if other.kind in ("data", "unknown"):
+            if other.cover or other.kind in ("data", "unknown"):
                 notes.append(f"{other} is left out: {target.suffix} cannot hold it")
             else:
                 better = _HOLDS[encoding.container]
@@ -84,7 +87,7 @@ def join(
     progress.begin("joining", len(segments))
     shown = [[time for time, _ in _packets(segment, info)] for segment in segments]
     schedule = _Schedule([time for times in shown for time in times], info)
-    first = open_container(str(_template(segments, shown)), "r", format="nut")
+    first = open_container(str(_template(segments, shown)), "r")
     with (
         first,
         replacing(target, force=force) as partial,
@@ -141,7 +144,7 @@ def _packets(segment: Segment, info: VideoInfo) -> Iterator[tuple[int, Packet[An
     """Yield when its frame is shown, in the source's own times, and the packet."""
     from av.container import open as open_container
 
-    container = open_container(str(segment.target), "r", format="nut")
+    container = open_container(str(segment.target), "r")
     with container:
         if not container.streams.video:
             raise VideoError(f"{segment.target} is damaged: remove it, and run it again")
@@ -168,7 +171,7 @@ def _lay_out(
     video = made
     for stream in source.streams:
         if stream.index != info.stream:
-            added = _copy(output, stream, others[stream.index])
+            added = _copy(output, info, stream, others[stream.index])
             if added is not None:
                 copied[stream.index] = added
             continue
@@ -187,18 +190,23 @@ def _lay_out(
     return video, copied
 
 
-def _copy(output: OutputContainer, stream: Stream, other: OtherStream) -> Stream | None:
+def _copy(output: OutputContainer, info: VideoInfo, stream: Stream, other: OtherStream) -> Stream | None:
     """Add a stream as it is, or return None if the container cannot hold it."""
     from av.stream import AttachmentStream
 
-    try:
-        if isinstance(stream, AttachmentStream):
-            if output.format.name != "matroska":
-                return None
-            name, kind = stream.metadata.get("filename", ""), stream.metadata.get("mimetype", "")
-            return output.add_attachment(name, kind, stream.data)
-        if other.kind in ("data", "unknown") and output.format.name in ("matroska", "webm"):
+    container = output.format.name
+    if isinstance(stream, AttachmentStream) or (other.cover and container == "matroska"):
+        if container != "matroska":
             return None
+        name = stream.metadata.get("filename") or f"cover.{_COVERS.get(other.codec, other.codec)}"
+        kind = stream.metadata.get("mimetype") or f"image/{_COVERS.get(other.codec, other.codec)}"
+        content = stream.data if isinstance(stream, AttachmentStream) else _cover(info, other)
+        return output.add_attachment(name, kind, content)
+    if container in _WITHOUT_COVER and other.cover:
+        return None  # its writer would drop it without a word
+    if container in ("matroska", "webm") and other.kind in ("data", "unknown"):
+        return None
+    try:
         added = output.add_stream_from_template(stream, opaque=True)
     except (ValueError, AttributeError):
         return None
@@ -206,6 +214,11 @@ def _copy(output: OutputContainer, stream: Stream, other: OtherStream) -> Stream
     added.metadata.update(_kept(stream.metadata, _OWN_TAGS))
     added.disposition = stream.disposition
     return added
+
+
+def _cover(info: VideoInfo, other: OtherStream) -> bytes:
+    with open_source(info.path) as source:
+        return next((bytes(packet) for packet in packets_of(source, [source.streams[other.index]])), b"")
 
 
 def _kept(tags: dict[str, str], without: tuple[str, ...]) -> dict[str, str]:

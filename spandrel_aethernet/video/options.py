@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,6 +127,7 @@ def add_video(output: OutputContainer, encoding: Encoding) -> VideoStream:
     """
     from av.video.stream import VideoStream
 
+    _quieten()
     stream = output.add_stream(encoding.codec, rate=encoding.rate, options=dict(encoding.options))
     assert isinstance(stream, VideoStream)
     context = stream.codec_context
@@ -135,6 +138,18 @@ def add_video(output: OutputContainer, encoding: Encoding) -> VideoStream:
         context.sample_aspect_ratio = encoding.sample_aspect_ratio
     set_colour(stream, encoding.colour)
     return stream
+
+
+def segment_format(encoding: Encoding) -> str:
+    """Return FFmpeg's name of the container that holds a segment's packets until they are joined."""
+    from av.container import open as open_container
+
+    output = open_container(BytesIO(), "w", format="nut")
+    try:
+        add_video(output, encoding)
+    except ValueError:
+        return "mov"
+    return "nut"
 
 
 def set_colour(stream: VideoStream, colour: Colour) -> None:
@@ -197,10 +212,12 @@ def _hdr_options(info: VideoInfo, encoder: str, notes: list[str]) -> dict[str, s
 
 
 def _check_opens(encoding: Encoding) -> None:
+    """Open the encoder once, so that what it refuses is said before any work."""
     from av.codec.context import CodecContext
     from av.error import FFmpegError
     from av.video.codeccontext import VideoCodecContext
 
+    _quieten()
     context = CodecContext.create(encoding.codec, "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = encoding.width, encoding.height, encoding.pixel_format
@@ -217,3 +234,8 @@ def _check_opens(encoding: Encoding) -> None:
             f"{encoding.pixel_format} with {said} ({reason}): its device or driver may not "
             "be there, or it has no such value of an option"
         ) from error
+
+
+def _quieten() -> None:
+    """Let SVT-AV1 write errors only; it writes to stderr by itself, whatever FFmpeg is told."""
+    os.environ.setdefault("SVT_LOG", "1")

@@ -37,9 +37,12 @@ class OtherStream:
     """`video`, `audio`, `subtitle`, `attachment`, `data` or `unknown`."""
     codec: str
     """FFmpeg's name of its coding, empty where it knows none."""
+    cover: bool = False
+    """Whether it is one picture that players show for the file."""
 
     def __str__(self) -> str:
-        return f"{self.kind} stream {self.index} ({self.codec or 'of unknown coding'})"
+        kind = "cover picture in" if self.cover else self.kind
+        return f"{kind} stream {self.index} ({self.codec or 'of unknown coding'})"
 
 
 @dataclass(frozen=True)
@@ -111,14 +114,18 @@ def probe(path: Path, *, progress: Progress = SILENT) -> VideoInfo:
 
 def _main_stream(path: Path, container: InputContainer) -> VideoStream:
     """Return the first video stream that is no cover picture."""
-    from av.stream import Disposition
-
-    found = [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
+    found = [each for each in container.streams.video if not _is_cover(each)]
     if not found:
         raise VideoError(f"{path} holds no video: {len(container.streams)} other streams")
     if cast(object, found[0].codec_context) is None:  # whatever PyAV's types say
         raise VideoError(f"{path} holds a video that this FFmpeg has no decoder for")
     return found[0]
+
+
+def _is_cover(stream: Stream) -> bool:
+    from av.stream import Disposition
+
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> VideoFrame:
@@ -249,7 +256,7 @@ def _notes(
 def _other(stream: Stream) -> OtherStream:
     context = stream.codec_context
     name = stream.name if stream.type in ("data", "attachment") else context and context.codec.canonical_name
-    return OtherStream(stream.index, stream.type, name or "")
+    return OtherStream(stream.index, stream.type, name or "", _is_cover(stream))
 
 
 def _side_data(frame: VideoFrame) -> dict[str, bytes]:

@@ -23,7 +23,7 @@ from ..files import replacing
 from ..progress import SILENT, Progress
 from .colour import Rgb, reader, writer
 from .decode import frames_between
-from .options import Encoding, add_video
+from .options import Encoding, add_video, segment_format
 from .probe import VideoInfo
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ Upscaled: TypeAlias = Callable[[Iterator[Rgb]], Iterator[Rgb]]
 
 It may take some ahead of what it gives; it is given no frame twice in a row."""
 
-START_KEY = "AETHERNET_START"
+SUFFIX, START_KEY = ".segment", "AETHERNET_START"
+_TAGGED = {"movflags": "use_metadata_tags"}
+"""So that a QuickTime file keeps tags of any name."""
 LEAD = 1000
 """Where a segment file's times begin: what is decoded before the first frame is shown needs times below."""
 _LONG = 4
@@ -76,7 +78,7 @@ def plan_segments(info: VideoInfo, folder: Path, *, least: int) -> list[Segment]
         parts = min(_MOST_CUTS, (end - first) // least) if end - first > _LONG * least else 1
         short += [first + (end - first) * part // parts for part in range(parts)]
     return [
-        Segment(index, first, end, folder / f"{index:06}.nut")
+        Segment(index, first, end, folder / f"{index:06}{SUFFIX}")
         for index, (first, end) in enumerate(pairwise([*short, len(info.times)]))
     ]
 
@@ -162,12 +164,13 @@ def _encode(
     """Encode frames, the n-th shown at `times[n]`, which is known by the time that the frame comes.
 
     The encoder counts frames: it need not know of a rate that varies, nor have so fine a clock. The file's
-    times are relative to its first, which stands in its metadata, as NUT has none below 0.
+    times are relative to its first, which stands in its metadata, as NUT has none below 0. What NUT does not
+    know, such as ProRes, goes into a QuickTime file.
     """
     from av.container import open as open_container
 
     write = writer(encoding.colour, encoding.pixel_format)
-    output = open_container(str(path), "w", format="nut")
+    output = open_container(str(path), "w", format=segment_format(encoding), container_options=_TAGGED)
     with output:
         stream = add_video(output, encoding)
         stream.time_base = info.time_base

@@ -111,7 +111,7 @@ def test_rgb_is_ffmpegs_own_within_2_codes_of_8_bits(
     graph = Graph()
     names = {1: "bt709", 6: "bt601", 9: "bt2020"}
     source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format.name, time_base=Fraction(1, 25)
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
     )
     scale = graph.add(
         "scale",

@@ -1,4 +1,4 @@
-"""Whole videos: what comes out has the source's frames, times, streams and tags, and refusals come before work."""
+"""Whole videos: their frames, times, streams and tags are the source's, and refusals come before work."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SHORT = VideoOptions(segment_frames=10, preset="veryfast")
 UNEVEN = tuple(np.cumsum([0, *([40, 17, 120, 33, 41, 5, 80] * 6)])[:40].tolist())
 
 
-def enlarge(source: Path, target: Path, **arguments: Any) -> VideoReport:
-    return upscale_video(source, target, nearest, scale=2, **({"options": SHORT} | arguments))
+def enlarge(source: Path, target: Path, options: VideoOptions = SHORT, **arguments: Any) -> VideoReport:
+    return upscale_video(source, target, nearest, scale=2, options=options, **arguments)
 
 
 @pytest.mark.parametrize("target", ["out.mkv", "out.mp4", "out.mov"])
@@ -137,7 +137,8 @@ def test_10_bits_go_through_hevc(clip_of: MakeClip, tmp_path: Path) -> None:
 
 
 def test_hdr_keeps_its_transfer_and_is_refused_in_8_bits(clip_of: MakeClip, tmp_path: Path) -> None:
-    screen = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
+    points = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    screen = f"master-display={points}:max-cll=1000,400"
     source = clip_of(
         pixel_format="yuv420p10le",
         codec="libx265",
@@ -233,7 +234,7 @@ def test_what_cannot_be_is_said_before_any_work(
 ) -> None:
     source = clip_of(audio_start=0.0, extras=True, rotation=90, sample_aspect_ratio=Fraction(4, 3))
 
-    def never(frames: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    def never(_: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         raise AssertionError("the network runs")
 
     with pytest.raises((VideoError, OutputError), match=sentence):
