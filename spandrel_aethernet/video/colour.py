@@ -106,7 +106,8 @@ def reader(colour: Colour, depth: int) -> Callable[[VideoFrame], Rgb]:
             green, blue, red = (_plane(made, n, np.uint16) for n in range(3))
             return _scaled(np.stack([red, green, blue], axis=2), bits)
         made = scaler.reformat(
-            frame, format=f"yuv444p{bits}le", src_color_range=span, dst_color_range=span, interpolation=_FLAGS,
+            frame, format=f"yuv444p{bits}le",
+            src_color_range=span, dst_color_range=span, interpolation=_FLAGS,
         )  # fmt: skip
         return _rgb(made, colour, bits)
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-_PROGRESSIVE = (0, 1)
-"""FFmpeg's field orders (`AVFieldOrder`) of what is unknown and of whole pictures; the others are fields."""
 _TRIES = 200
 """Frames to decode at most until one comes out."""
 
@@ -195,7 +193,6 @@ def _describe(
     if times.counted and times.shown[:2] == [0, 1] and times.shown[-1] == len(times.shown) - 1:
         time_base, step = 1 / rate, 1
     side = _side_data(frame)
-    interlaced = frame.interlaced_frame or stream.codec_context.field_order not in _PROGRESSIVE
     return VideoInfo(
         path=path,
         stream=stream.index,
@@ -214,10 +211,10 @@ def _describe(
         colour=colour,
         mastering=_numbers(side.get("MASTERING_DISPLAY_METADATA"), 20),
         light=_numbers(side.get("CONTENT_LIGHT_LEVEL"), 2),
-        interlaced=interlaced,
+        interlaced=frame.interlaced_frame,
         streams=tuple(_other(each) for each in container.streams if each.index != stream.index),
         chapters=len(container.chapters()),
-        notes=tuple(_notes(path, container, stream, frame, times, decided, interlaced)),
+        notes=tuple(_notes(path, container, stream, frame, times, decided)),
     )
 
 
@@ -228,7 +225,6 @@ def _notes(
     frame: VideoFrame,
     times: _Times,
     decided: bool,
-    interlaced: bool,
 ) -> Iterator[str]:
     announced = (container.duration or 0) / 1_000_000
     if announced - times.end > max(0.5, announced / 100) or times.damaged:
@@ -238,7 +234,7 @@ def _notes(
         )
     if times.counted:
         yield f"{path} does not tell when its frames are shown: they are counted, one after the other"
-    if interlaced:
+    if frame.interlaced_frame:
         yield (
             f"{path} is interlaced: each frame is enlarged with both its fields in it, and written as a "
             "whole picture; deinterlace it before for moving edges without combs"

@@ -182,8 +182,18 @@ def look(path: Path) -> Seen:
         found = list(container.decode(stream))
         base = Fraction(stream.time_base or 1)
         times = tuple(None if frame.pts is None else frame.pts * base for frame in found)
-        planes = tuple(frame.to_ndarray().tobytes() for frame in found)
+        planes = tuple(samples(frame) for frame in found)
         return Seen(times, planes, found[0], stream.average_rate, stream.sample_aspect_ratio)
+
+
+def samples(frame: VideoFrame) -> bytes:
+    """Return a planar frame's samples, plane by plane, without what pads its rows."""
+    wide = 2 if frame.format.components[0].bits > 8 else 1
+    rows = [
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)[:, : plane.width * wide]  # pyright: ignore[reportArgumentType]
+        for plane in frame.planes
+    ]
+    return b"".join(plane.tobytes() for plane in rows)
 
 
 def packets(path: Path, index: int) -> list[tuple[Fraction, bytes]]:

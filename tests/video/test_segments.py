@@ -17,7 +17,7 @@ from spandrel_aethernet.video.probe import probe
 from spandrel_aethernet.video.segments import plan_segments
 from spandrel_aethernet.video.upscale import prepare, upscale_video
 
-from .clips import look, nearest
+from .clips import look, nearest, samples
 from .conftest import MakeClip
 
 SHORT = VideoOptions(segment_frames=10, preset="veryfast")
@@ -33,10 +33,29 @@ SOURCES = pytest.mark.parametrize(
         (".ts", {"codec": "mpeg2video", "options": {"bf": "2"}}),
         (".avi", {"codec": "mpeg4", "options": {"bf": "2"}}),
         (".ts", {"options": {"x264-params": "intra-refresh=1:bframes=0"}}),
+        (
+            ".webm",
+            {"codec": "libvpx-vp9", "size": (63, 47), "options": {"lag-in-frames": "16", "cpu-used": "8"}},
+        ),
+        (".webm", {"codec": "libvpx", "options": {"auto-alt-ref": "1", "lag-in-frames": "16"}}),
         (".mkv", {"frames": 90, "group": 500}),
         (".h264", {"frames": 90}),
     ],
-    ids=["mkv", "mp4", "ts", "open", "open-ts", "hevc-open", "mpeg2", "avi", "refresh", "long", "bare"],
+    ids=[
+        "mkv",
+        "mp4",
+        "ts",
+        "open",
+        "open-ts",
+        "hevc-open",
+        "mpeg2",
+        "avi",
+        "refresh",
+        "vp9",
+        "vp8",
+        "long",
+        "bare",
+    ],
 )
 
 
@@ -50,7 +69,7 @@ def test_frames_of_all_segments_are_those_of_one_go(
     assert len(segments) >= (1 if "refresh" in str(properties) else 3)
     assert [segment.first for segment in segments[1:]] == [segment.end for segment in segments[:-1]]
     found = [
-        (time, frame.to_ndarray().tobytes())
+        (time, samples(frame))
         for segment in segments
         for time, frame in frames_between(info, segment.first, segment.end)
     ]

@@ -16,7 +16,7 @@ from spandrel_aethernet.video.colour import Colour
 from spandrel_aethernet.video.options import VideoOptions
 from spandrel_aethernet.video.upscale import VideoReport, upscale_video
 
-from .clips import look, nearest, packets
+from .clips import look, nearest, packets, samples
 from .conftest import MakeClip
 
 SHORT = VideoOptions(segment_frames=10, preset="veryfast")
@@ -122,8 +122,8 @@ def test_colours_are_tagged_and_stay(
     assert (after.colorspace, after.color_range == 2) == (matrix, full)
     assert after.format.name == pixel_format
     wide = np.uint16 if "10" in pixel_format else np.uint8
-    luma = np.frombuffer(before.to_ndarray().tobytes(), wide)[: 64 * 48].reshape(48, 64)
-    again = np.frombuffer(after.to_ndarray().tobytes(), wide)[: 128 * 96].reshape(96, 128)
+    luma = np.frombuffer(samples(before), wide)[: 64 * 48].reshape(48, 64)
+    again = np.frombuffer(samples(after), wide)[: 128 * 96].reshape(96, 128)
     inner = np.s_[4::8, 4::8]  # in blocks of 8 x 8, which move along by one a frame
     moved = np.abs(again[::2, ::2][inner].astype(int) - luma[inner])
     assert moved.max() <= 2 * (4 if "10" in pixel_format else 1)
