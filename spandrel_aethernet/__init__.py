@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         MissingPackageError,
         OnnxError,
         OutputError,
+        VideoError,
     )
     from .inference.upscale import upscale
     from .lint.linter import lint_onnx
@@ -68,6 +69,7 @@ __all__ = [
     "Profile",
     "Range",
     "TrainedRanges",
+    "VideoError",
     "build_engine",
     "export_network",
     "export_onnx",
@@ -92,6 +94,7 @@ _HOMES = {
         "MissingPackageError",
         "OnnxError",
         "OutputError",
+        "VideoError",
     ),
     "inference.upscale": ("upscale",),
     "lint.linter": ("lint_onnx",),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 Words = Callable[[str, object], str]
 """Names an argument, with the value to give it; None if a hint leaves the value open."""
 
-_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx", "skimage": "compare"}
+_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx", "skimage": "compare", "av": "video"}
 """Optional packages by the name they are imported by, and the extra of ours that brings each."""
 _LONGEST_SENTENCE = 2000
 """Characters; more can only be names that a file made up."""
@@ -81,6 +81,10 @@ class CheckpointError(AetherError, ValueError):
 
 class ImageError(AetherError, ValueError):
     """An image that cannot be read, or that no network can take."""
+
+
+class VideoError(AetherError, ValueError):
+    """A video that cannot be read, that an encoder or a container cannot take, or whose frames do not fit."""
 
 
 class OutputError(AetherError, OSError):

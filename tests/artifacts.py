@@ -84,12 +84,14 @@ class Artifacts:
 
     @property
     def release(self) -> Path:
-        """The release of `tiny`, measured on `images`, with an engine where TensorRT for RTX is installed."""
+        """The release of `tiny`, measured on `images`, for Triton too; with an engine if it can be built."""
         return self._releases()
 
     def _release(self) -> Path:
         target = self._folder / "release"
-        spandrel_aethernet.make_release(self.tiny, target, name="aether_tiny", images=self.images)
+        spandrel_aethernet.make_release(
+            self.tiny, target, name="aether_tiny", images=self.images, triton=True
+        )
         return target
 
     def _checkpoint(self, name: str) -> Path:

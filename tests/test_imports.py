@@ -16,7 +16,7 @@ import pytest
 import spandrel_aethernet
 from spandrel_aethernet.errors import AetherError
 
-OPTIONAL = ("onnx", "onnxruntime", "onnxscript", "skimage", "tensorrt", "tensorrt_rtx")
+OPTIONAL = ("av", "onnx", "onnxruntime", "onnxscript", "skimage", "tensorrt", "tensorrt_rtx")
 PACKAGE = Path(spandrel_aethernet.__file__).parent
 
 FOUNDATION = {"errors", "precision", "shapes", "progress", "partials", "files", "data", "gate"}
@@ -29,7 +29,8 @@ ARROWS = {name: {"errors"} for name in FOUNDATION} | {
     "onnx_export": FOUNDATION | {"model", "images", "onnx_model"},
     "engines": FOUNDATION | {"model", "onnx_model", "lint", "onnx_export"},
     "inference": FOUNDATION | {"model", "images", "onnx_model", "engines"},
-    "evaluation": FOUNDATION | {"model", "images", "inference"},
+    "video": FOUNDATION | {"images", "inference"},
+    "evaluation": FOUNDATION | {"model", "images", "inference", "video"},
 }
 ARROWS["release"] = {*ARROWS}
 ARROWS["__init__"] = {*ARROWS}
@@ -46,6 +47,9 @@ FOREIGN = {
     "tensorrt": {"engines", "inference"},
     "tensorrt_rtx": {"engines", "inference"},
     "skimage": {"evaluation"},
+    "platformdirs": {"engines"},
+    "filelock": {"engines", "video"},
+    "av": {"video"},
     "rich": {"cli"},
     "argparse": {"cli"},
 }

@@ -48,6 +48,7 @@ class Need:
 
 _OURS = (
     ("rich>=13", Need("rich", ("rich",), "13", (), _INSTALL)),
+    ("platformdirs>=3.0", Need("platformdirs", ("platformdirs",), "3.0", (), _INSTALL)),
     ("pyvips[binary]>=3.0", Need("pyvips", ("pyvips",), "3.0", _WITH_IMAGES, _INSTALL)),
     ("pyvips[binary]>=3.0", Need("pyvips-binary", ("pyvips-binary",), "8", _WITH_IMAGES, _INSTALL)),
     (

@@ -15,8 +15,10 @@ NODES, MODELS = "chainner-aethernet", "spandrel-aethernet"
 
 _LEFT_OUT = {"__pycache__", "tests", "typings"}
 _REQUIRES = (
+    "filelock>=3.12",
     "numpy>=1.24",
     "Pillow>=9.2",
+    "platformdirs>=3.0",
     "pyvips[binary]>=3.0",
     "rich>=13",
     "safetensors>=0.4",

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "export": "write a checkpoint as an ONNX file: FP32, FP16, or INT8 with Q/DQ nodes",
     "lint": "check any ONNX file for what TensorRT's INT8 demands, and tell how much of it is INT8",
     "engine": "build a TensorRT engine from an ONNX file or a checkpoint",
+    "cache": "list or remove the engines that were built on first use",
     "release": "make every form of a checkpoint, measure them and write a model card",
     "upscale": "upscale image files and folders",
     "compare": "measure quality and speed of models on the same images in one run",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 ABOUT = """
 DIR will hold the fused checkpoint as .pth and .safetensors (and the not fused one, if FILE is that), ONNX
 files in FP32, FP16 and both with INT8, a TensorRT engine for NVIDIA's RTX cards if TensorRT for RTX is
-installed, README.md with what was measured, report.json and SHA256SUMS. It takes its name when all of it is
-there.
+installed, with --triton a model repository for NVIDIA Triton, README.md with what was measured, report.json
+and SHA256SUMS. It takes its name when all of it is there.
 """
 
 EXAMPLES = (
@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--repeats", type=count, default=1, metavar="N", help="counted passes (default: 1)")
     parser.add_argument("--no-engine", action="store_true", help="make no TensorRT engine")
+    parser.add_argument(
+        "--triton", action="store_true", help="add a model repository for NVIDIA Triton with the FP16 file"
+    )
     add_json(parser, "report.json")
     add_weights(parser)
     add_force(parser)
@@ -63,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         weights=arguments.weights,
         repeats=arguments.repeats,
         engine=False if arguments.no_engine else None,
+        triton=arguments.triton,
         force=arguments.force,
     )
     if arguments.json:
@@ -74,12 +78,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def print_release(report: ReleaseReport) -> None:
-    """Print what was measured, and what the engine is for."""
+    """Print what was measured, what the engine is for, and what Triton serves."""
     print_comparison(report.comparison)
     if report.engine:
         info = report.engine.info
         built = f"{info.precision}, by {TITLES[info.runtime]} {info.version} in {info.build_seconds:.1f} s"
         OUT.print(f"engine     for {words(info.targets)}: {built}")
+    if report.triton:
+        OUT.print(f"triton     {report.triton.name}: batches of up to {report.triton.max_batch_size}")
 
 
 def release_with_progress(source: Path, target: Path, **options: Any) -> ReleaseReport:

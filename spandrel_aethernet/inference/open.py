@@ -8,35 +8,47 @@ from pathlib import Path
 from typing import Literal
 
 from .. import engines
+from ..engines.build_plan import BuildOptions
 from ..errors import ArgumentError, CheckpointError, Hint, check_choice
 from ..model.checkpoint import WEIGHTS, Weights
 from ..model.io import SUFFIXES, load_model
+from ..precision import Precision
+from ..progress import SILENT, Progress
 from .backend import Backend
 from .onnx import OnnxBackend
 from .pytorch import DTYPES, PyTorchBackend, choose_device, choose_dtype
 from .tensorrt.backend import TensorRTBackend
+from .tensorrt.first_use import engine_for
 from .tensorrt.load import require_gpu
 
 BackendName = Literal["pytorch", "onnx", "tensorrt"]
 BACKENDS = ("auto", "pytorch", "onnx", "tensorrt")
-_KINDS: dict[BackendName, str] = {
-    "pytorch": "checkpoints",
-    "onnx": "ONNX files",
-    "tensorrt": "TensorRT engines",
-}
 _SUFFIXES: dict[BackendName, tuple[str, ...]] = {
     "pytorch": SUFFIXES,
     "onnx": (".onnx",),
     "tensorrt": engines.SUFFIXES,
 }
-_OPTIONS: dict[str, tuple[str | bool, tuple[BackendName, ...]]] = {
-    "device": ("auto", ("pytorch", "tensorrt")),
-    "dtype": ("auto", ("pytorch",)),
-    "weights": ("grid", ("pytorch",)),
-    "provider": ("auto", ("onnx",)),
-    "trust": (False, ("tensorrt",)),
+"""What each backend runs if nothing else is asked for."""
+_BUILT = (*SUFFIXES, ".onnx")
+"""What TensorRT runs if it is asked to: an engine is built of it."""
+_OPTIONS: dict[str, tuple[object, str, tuple[tuple[BackendName, BackendName], ...]]] = {
+    "device": (
+        "auto",
+        "checkpoints and TensorRT engines",
+        (("pytorch", "pytorch"), ("pytorch", "tensorrt"), ("onnx", "tensorrt"), ("tensorrt", "tensorrt")),
+    ),
+    "dtype": ("auto", "checkpoints", (("pytorch", "pytorch"),)),
+    "weights": ("grid", "checkpoints", (("pytorch", "pytorch"), ("pytorch", "tensorrt"))),
+    "provider": ("auto", "ONNX files", (("onnx", "onnx"),)),
+    "trust": (False, "TensorRT engines", (("tensorrt", "tensorrt"),)),
+    "precision": (None, "engines that are built of checkpoints", (("pytorch", "tensorrt"),)),
+    "build": (
+        None,
+        "engines that are built of checkpoints and ONNX files",
+        (("pytorch", "tensorrt"), ("onnx", "tensorrt")),
+    ),
 }
-"""The default of each option of `open_model`, and the kinds of files that it is for."""
+"""The default of each option of `open_model`, and what it is for: a file's own backend, and what runs it."""
 
 
 @dataclass(frozen=True)
@@ -58,32 +70,52 @@ def open_model(
     weights: Weights = "grid",
     provider: str = "auto",
     trust: bool = False,
+    build: BuildOptions | None = None,
+    precision: str | None = None,
+    progress: Progress = SILENT,
 ) -> OpenModel:
     """Load a checkpoint with PyTorch, an ONNX file with ONNX Runtime, or an engine with TensorRT.
 
-    `backend` is one of `BACKENDS`. `device` (see `choose_device`, `choose_gpu`) is for checkpoints and
-    engines, `dtype` (see `choose_dtype`) and `weights` are for checkpoints, `provider` (see
+    `backend` is one of `BACKENDS`. With `tensorrt`, a checkpoint (as `precision`, default fp16-int8) or an
+    ONNX file is run as an engine, which is built as `build` says when it is first used, and kept (see
+    `cached_engine`); `progress` is told how far that is. `device` (see `choose_device`, `choose_gpu`) is for
+    checkpoints and engines, `dtype` (see `choose_dtype`) and `weights` are for checkpoints, `provider` (see
     `open_session`) is for ONNX files, and `trust` for engines, which are programs: it loads one that nothing
     describes. Raises `ArgumentError` for a wrong value, or one for other files, and
     `CheckpointError`, `OnnxError` or `EngineError` for a file that cannot be loaded.
     """
     check_choice("dtype", dtype, DTYPES)
     check_choice("weights", weights, WEIGHTS)
+    if precision is not None:
+        Precision.parse(precision)
     kind = backend_for(path, backend)
-    options = {"device": device, "dtype": dtype, "weights": weights, "provider": provider, "trust": trust}
+    options = {
+        "device": device,
+        "dtype": dtype,
+        "weights": weights,
+        "provider": provider,
+        "trust": trust,
+        "precision": precision,
+        "build": build,
+    }
     _check_options(path, kind, options)
     if kind == "tensorrt":
-        engine = TensorRTBackend(path, device=device, trust=trust)
+        file = path
+        if backend_for(path) != "tensorrt":
+            file = engine_for(
+                path, build, device=device, precision=precision, weights=weights, progress=progress
+            )
+        engine = TensorRTBackend(file, device=device, trust=trust)
         return OpenModel(path, engine, f"{path.name}: {engine.description}")
     if kind == "onnx":
         network = OnnxBackend(path, provider=provider)
         return OpenModel(path, network, f"{path.name}: {network.description}")
     chosen = choose_device(device)
     descriptor = load_model(path, weights=weights)
-    precision = choose_dtype(dtype, chosen)
-    name = str(precision).removeprefix("torch.")
+    kept = choose_dtype(dtype, chosen)
+    name = str(kept).removeprefix("torch.")
     description = f"{path.name}: {', '.join(descriptor.tags)}, {descriptor.scale}x, {name} on {chosen}"
-    return OpenModel(path, PyTorchBackend(descriptor.model, chosen, precision), description)
+    return OpenModel(path, PyTorchBackend(descriptor.model, chosen, kept), description)
 
 
 def open_each(
@@ -108,7 +140,7 @@ def open_each(
 def check_can_run(paths: Iterable[Path], backend: str = "auto") -> None:
     """Raise an error for the first file that no backend runs, or none on this machine; reads nothing.
 
-    That is `EngineError` for an engine where there is no GPU, else what `backend_for` raises.
+    That is `EngineError` for what TensorRT is to run where there is no GPU, else what `backend_for` raises.
     """
     for path in paths:
         if backend_for(path, backend) == "tensorrt":
@@ -116,14 +148,15 @@ def check_can_run(paths: Iterable[Path], backend: str = "auto") -> None:
 
 
 def backend_for(path: Path, backend: str = "auto") -> BackendName:
-    """Return what runs a file, by its suffix.
+    """Return what runs a file, by its suffix: `tensorrt`, if asked for, also what engines are built of.
 
     Raises `ArgumentError` if `backend` runs other files or is not one of `BACKENDS`, and
     `CheckpointError` for any other suffix.
     """
     check_choice("backend", backend, BACKENDS)
     suffix = path.suffix.lower()
-    for name, suffixes in _SUFFIXES.items():
+    for name, own in _SUFFIXES.items():
+        suffixes = (*own, *_BUILT) if backend == name == "tensorrt" else own
         if backend in ("auto", name) and suffix in suffixes:
             return name
         if backend == name:
@@ -136,11 +169,13 @@ def backend_for(path: Path, backend: str = "auto") -> BackendName:
     raise CheckpointError(f"{path} is not named like {kinds}: expected {known}")
 
 
-def _check_options(path: Path, kind: BackendName, options: Mapping[str, str | bool]) -> None:
-    """Raise `ArgumentError` for the first option that has a value and is for other files."""
+def _check_options(path: Path, kind: BackendName, options: Mapping[str, object]) -> None:
+    """Raise `ArgumentError` for the first option that has a value and is for other files or backends."""
+    own = backend_for(path)
     for option, value in options.items():
-        default, kinds = _OPTIONS[option]
-        if value != default and kind not in kinds:
-            meant = " and ".join(_KINDS[one] for one in kinds)
-            hint = Hint(f"leave {{{option}}} out", **{option: value})
-            raise ArgumentError(f"{path} is run by {kind}, and {option} is for {meant}", hint)
+        default, meant, ways = _OPTIONS[option]
+        if value != default and (own, kind) not in ways:
+            plain = isinstance(value, str | bool)
+            hint = Hint(f"leave {{{option}}} out", **{option: value}) if plain else None
+            others = " and ".join(by for file, by in ways if file == own != kind)
+            raise ArgumentError(f"{path} is run by {kind}, and {option} is for {others or meant}", hint)

@@ -61,7 +61,7 @@ too, for the GPU it runs on:
 ```
 
 Its options are the published ones: {newer}.
-
+{triton}
 ## Whole and unchanged
 
 ```sh
@@ -83,6 +83,19 @@ Its layers by type: {layers}. `{name}.json` has the rest, which `aethernet info 
 _NO_ENGINE = """The engine for RTX cards, which is not among these files, is built on x86-64 Linux or
 Windows, with or without a GPU, by `pip install "spandrel-aethernet[onnx,rtx]"` and
 `aethernet engine {onnx} -o {stem}.engine --target all`."""
+
+
+_TRITON = """
+## Triton
+
+`triton/` is a model repository for NVIDIA Triton. It serves `{file}` as `{name}`, in ONNX Runtime, with
+batches of up to {max_batch_size}:
+
+```sh
+docker run --rm --gpus all -p 8001:8001 -v "$PWD/triton:/models" \\
+  nvcr.io/nvidia/tritonserver:YY.MM-py3 tritonserver --model-repository=/models
+```
+"""
 
 
 def model_card(report: ReleaseReport) -> str:
@@ -107,6 +120,7 @@ def model_card(report: ReleaseReport) -> str:
         engine=_engine(report),
         trtexec=_trtexec(report),
         newer=newer_spelling(_TRTEXEC_PRECISION),
+        triton=_TRITON.format(**vars(report.triton)) if report.triton else "",
     )
 
 

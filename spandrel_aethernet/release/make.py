@@ -28,6 +28,7 @@ from .checksums import holds_nothing_else, write_checksums
 from .engine import build_release_engine, why_no_engine
 from .exports import onnx_path, write_exports
 from .report import ReleaseReport, describe_release, engine_file, onnx_file, plain_file
+from .triton import SERVED, write_repository
 
 CARD, REPORT = "README.md", "report.json"
 
@@ -42,6 +43,7 @@ def make_release(
     weights: Weights = "grid",
     repeats: int = 1,
     engine: bool | None = None,
+    triton: bool = False,
     force: bool = False,
     progress: Progress = SILENT,
 ) -> ReleaseReport:
@@ -52,7 +54,8 @@ def make_release(
 
     It holds the fused checkpoint as `.pth` and `.safetensors` (and the not fused one, if `source` is the
     path of one), four ONNX files, a TensorRT engine with its description if `engine` is True (or
-    None, and TensorRT for RTX is installed), `README.md` with what was measured on `images` (a folder of
+    None, and TensorRT for RTX is installed), a model repository for NVIDIA Triton with the FP16 file if
+    `triton` is True, `README.md` with what was measured on `images` (a folder of
     originals; default: the bundled photographs), `report.json` and `SHA256SUMS`. Files are called
     `name` (default: the variant's, or the source's for a custom one), scale and form. `calibration` is a
     folder of images for the ranges that QAT left open. The folder takes its name when all is done.
@@ -80,6 +83,10 @@ def make_release(
         if no_engine is None:
             onnx = onnx_path(folder / stem, DEFAULT_PRECISION)
             built = build_release_engine(exports[onnx], onnx, progress=progress)
+        served = None
+        if triton:
+            onnx = onnx_path(folder / stem, SERVED)
+            served = write_repository(folder, onnx, exports[onnx])
         comparison = _compare([folder / f"{stem}_fused.pth", *exports], pairs, repeats, progress)
         files = [*map(plain_file, checkpoints), *starmap(onnx_file, exports.items())]
         report = ReleaseReport(
@@ -92,6 +99,7 @@ def make_release(
             exports=[exported.report for exported in exports.values()],
             engine=built,
             no_engine=no_engine,
+            triton=served,
             comparison=comparison,
         )
         _write_documents(report, folder)

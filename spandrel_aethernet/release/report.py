@@ -16,6 +16,7 @@ from ..files import sha256
 from ..lint.linter import lint_onnx
 from ..model.checkpoint import CheckpointInfo
 from ..onnx_export.export import Exported, ExportReport
+from .triton import TritonModel
 
 _MEASURED_WITH = ("torch", "onnx", "onnxruntime", "scikit-image")
 
@@ -48,6 +49,8 @@ class ReleaseReport:
     engine: BuildReport | None
     no_engine: str | None
     """Why there is no engine; None if there is one."""
+    triton: TritonModel | None
+    """What its model repository for Triton serves; None if it has none."""
     comparison: Comparison
     """The fused checkpoint and the ONNX files, in the order of `files`; an engine takes a GPU."""
 
@@ -93,6 +96,7 @@ def describe_release(report: ReleaseReport) -> dict[str, Any]:
         "files": [asdict(file) for file in report.files],
         "exports": [export.describe() for export in report.exports],
         "engine": report.engine and {**report.engine.describe(), "file": report.engine.path.name},
+        "triton": report.triton and asdict(report.triton),
         "comparison": comparison,
         "measured_with": {
             "spandrel-aethernet": __version__,

@@ -29,7 +29,13 @@ PINS = {
     "onnxruntime-gpu": "1.17.1",
 }
 """What chaiNNer installs, as far as the installer looks at it."""
-ADDED = {"rich": "14.0.0", "pyvips": "3.0.0", "pyvips-binary": "8.17.0", "scikit-image": "0.24.0"}
+ADDED = {
+    "rich": "14.0.0",
+    "platformdirs": "4.3.0",
+    "pyvips": "3.0.0",
+    "pyvips-binary": "8.17.0",
+    "scikit-image": "0.24.0",
+}
 """What our nodes need beyond that."""
 
 
@@ -98,6 +104,7 @@ class Place:
         """Let pip find all that our nodes need, the newest of it not for chaiNNer's numpy."""
         self.publish("rich", "14.0.0", "markdown-it-py>=2.2")
         self.publish("markdown-it-py", "3.0.0")
+        self.publish("platformdirs", "4.3.0")
         self.publish("pyvips", "3.0.0", 'pyvips-binary; extra == "binary"')
         self.publish("pyvips-binary", "8.17.0")
         self.publish("numpy", "2.3.0")

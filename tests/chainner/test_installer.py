@@ -77,7 +77,7 @@ def test_what_cannot_go_with_the_pins_is_refused(bare: Place) -> None:
     result = bare.run("install")
     assert result.code == 1
     assert result.err.startswith(
-        "chainner_nodes: pip could not fetch rich>=13, pyvips[binary]>=3.0, scikit-image"
+        "chainner_nodes: pip could not fetch rich>=13, platformdirs>=3.0, pyvips[binary]>=3.0, scikit-image"
     )
     assert bare.tree() == before
 

@@ -21,6 +21,7 @@ MODULES = {
     "ONNX Runtime": ["onnxruntime"],
     "TensorRT": ["tensorrt", "tensorrt_rtx"],
     "rich": ["rich"],
+    "platformdirs": ["platformdirs"],
     "pyvips": ["pyvips"],
     "pyvips-binary": ["_libvips"],
     "scikit-image": ["skimage"],

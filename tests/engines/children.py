@@ -6,13 +6,15 @@ import importlib
 import multiprocessing
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from spandrel_aethernet.engines.build import build_engine
 from spandrel_aethernet.engines.build_plan import BuildOptions
+from spandrel_aethernet.engines.cache import cached_engine
 from spandrel_aethernet.engines.timing_cache import load_timings, save_timings
+from spandrel_aethernet.progress import Silent
 
 
 def server() -> Any:
@@ -33,6 +35,26 @@ def build_in_turn(sources: Sequence[Path], target: Path, options: BuildOptions) 
 def build(source: Path, target: Path, options: BuildOptions) -> None:
     """Build once."""
     build_engine(source, target, options)
+
+
+class Steps(Silent):
+    """Notes which steps were begun."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+
+    def begin(self, step: str, total: int, *, within: str | None = None) -> None:  # noqa: ARG002
+        """Note a step."""
+        self.begun.append(step)
+
+
+def fill_cache(
+    source: Path, options: BuildOptions, folder: Path, tell: Callable[[list[str]], object]
+) -> None:
+    """Ask the cache for an engine, and tell which steps that took."""
+    steps = Steps()
+    cached_engine(source, options, folder=folder, progress=steps)
+    tell(steps.begun)
 
 
 def save_often(path: Path, times: int) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from spandrel_aethernet.errors import AetherError, ArgumentError, EngineError
 from spandrel_aethernet.inference.open import backend_for, open_model
 from spandrel_aethernet.inference.padding import Limits
 from spandrel_aethernet.inference.tensorrt.backend import accepted_by, tile_for
+from spandrel_aethernet.inference.tensorrt.first_use import for_capability
 from spandrel_aethernet.inference.tensorrt.load import (
     build_command,
     error_log,
@@ -91,8 +93,8 @@ def test_a_missing_gpu_is_said_before_anything_is_read(
     ("options", "message"),
     [
         (
-            ["-m", "net.onnx", "--backend", "tensorrt"],
-            "net.onnx is not named like a file that tensorrt runs, which are .engine, .trt, .plan",
+            ["-m", "net.bin", "--backend", "tensorrt"],
+            "net.bin is not named like a file that tensorrt runs, which are .engine, .trt, .plan, .pth",
         ),
         (
             ["-m", "net.engine", "--backend", "onnx"],
@@ -111,14 +113,85 @@ def test_a_backend_for_other_files_is_said(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "float16"}, "net.engine .* dtype is for checkpoints: leave dtype='float16' out"),
+        (
+            {"dtype": "float16"},
+            "net.engine .* dtype is for checkpoints: leave dtype='float16' out",
+        ),
         ({"weights": "raw"}, "weights is for checkpoints: leave weights='raw' out"),
         ({"provider": "cuda"}, "provider is for ONNX files: leave provider='cuda' out"),
+        (
+            {"precision": "fp16"},
+            "precision is for engines that are built of checkpoints: leave precision='fp16' out",
+        ),
+        ({"build": BuildOptions()}, "build is for engines that are built of checkpoints and ONNX files$"),
     ],
 )
-def test_options_for_other_files_are_said(options: dict[str, str], message: str) -> None:
+def test_options_for_other_files_are_said(options: dict[str, Any], message: str) -> None:
     with pytest.raises(AetherError, match=message):
-        open_model(Path("net.engine"), **options)  # pyright: ignore[reportArgumentType]
+        open_model(Path("net.engine"), **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "backend", "options", "message"),
+    [
+        (
+            "net.pth",
+            "auto",
+            {"precision": "fp16"},
+            "net.pth is run by pytorch, and precision is for engines that are",
+        ),
+        (
+            "net.onnx",
+            "tensorrt",
+            {"precision": "fp16"},
+            "net.onnx is run by tensorrt, and precision is for engines that are",
+        ),
+        (
+            "net.onnx",
+            "tensorrt",
+            {"provider": "cpu"},
+            "net.onnx is run by tensorrt, and provider is for onnx: leave",
+        ),
+        (
+            "net.pth",
+            "tensorrt",
+            {"dtype": "float16"},
+            "net.pth is run by tensorrt, and dtype is for pytorch: leave",
+        ),
+        (
+            "net.pth",
+            "tensorrt",
+            {"trust": True},
+            "net.pth is run by tensorrt, and trust is for TensorRT engines",
+        ),
+        ("net.pth", "tensorrt", {"precision": "fp12"}, "precision is 'fp12': expected one of fp32"),
+    ],
+)
+def test_options_for_other_backends_are_said(
+    name: str, backend: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        open_model(Path(name), backend=backend, **options)
+
+
+@without_gpu
+@pytest.mark.parametrize("name", ["net.pth", "net.safetensors", "net.onnx"])
+def test_without_a_gpu_no_engine_is_built_of_a_network(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPANDREL_AETHERNET_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(EngineError, match=f"an engine of .*{name} needs .*or leave backend='tensorrt' out"):
+        open_model(tmp_path / name, backend="tensorrt", build=BuildOptions(shapes=SHAPES))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_is_built_for_the_gpu_that_runs_it() -> None:
+    pytest.importorskip("tensorrt_rtx")
+    assert for_capability(BuildOptions(), "8.9") == BuildOptions(targets=("8.9",))
+    asked = BuildOptions(runtime="rtx", targets=["8.6"])
+    assert for_capability(asked, "8.9") == asked
+    unknown = BuildOptions(runtime="rtx")
+    assert for_capability(unknown, "9.0") == unknown, "for all GPUs it knows, and one of them may do"
 
 
 def test_trust_is_for_engines() -> None:

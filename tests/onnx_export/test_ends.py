@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
@@ -77,9 +78,24 @@ def test_the_linter_finds_no_more_and_the_same_share_of_int8(pair: tuple[Path, P
 
 
 def test_onnx_runtime_upscales_with_it(pair: tuple[Path, Path]) -> None:
-    backend = OnnxBackend(pair[1], provider="cpu")
+    backend = OnnxBackend(pair[1], provider="cpu")  # which runs it once
     assert (backend.dtype, backend.scale) == (np.float32, 2)
-    assert backend(np.zeros((1, 3, 5, 7), np.float32)).shape == (1, 3, 10, 14)
+
+
+def test_it_is_opened_as_vs_mlrt_opens_it(pair: tuple[Path, Path]) -> None:
+    """vs-mlrt's common/onnx_utils.cpp sets the sizes, vsort/vs_onnxruntime.cpp then looks at both ends."""
+    model = onnx.load(str(pair[1]))
+    given, result = (entry.type.tensor_type.shape for entry in (*model.graph.input, *model.graph.output))
+    for axis, size in ((0, 1), (2, 40), (3, 56)):
+        given.dim[axis].dim_value = size
+    result.dim[0].dim_value = 1
+    model = onnx.shape_inference.infer_shapes(model)
+    library: Any = onnxruntime
+    session = library.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    ends = [(end.type, end.shape) for end in (*session.get_inputs(), *session.get_outputs())]
+    assert ends == [("tensor(float)", [1, 3, 40, 56]), ("tensor(float)", [1, 3, 80, 112])]
+    image = np.zeros((1, 3, 40, 56), np.float32)
+    assert session.run(None, {"input": image})[0].shape == (1, 3, 80, 112)
 
 
 def test_an_engine_of_it_takes_float32_and_keeps_its_int8(pair: tuple[Path, Path], tmp_path: Path) -> None:

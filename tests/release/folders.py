@@ -19,5 +19,6 @@ def save_small(folder: Path, *, fused: bool = False, suffix: str = ".pth", **hyp
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of each file by its name."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """Return the bytes of each file by its name, of those in folders below by their path."""
+    found = [path for path in folder.rglob("*") if not path.is_dir()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}

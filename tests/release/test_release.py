@@ -21,6 +21,7 @@ from spandrel_aethernet.errors import ArgumentError
 from spandrel_aethernet.lint.linter import lint_onnx
 from spandrel_aethernet.model.io import load_model, read_state_dict
 from spandrel_aethernet.progress import Silent
+from spandrel_aethernet.release.checksums import holds_nothing_else
 from spandrel_aethernet.release.make import make_release
 
 from ..artifacts import Artifacts
@@ -31,12 +32,14 @@ pytest.importorskip("skimage")
 
 ONNX = ("fp32", "fp16", "fp32_int8", "fp16_int8")
 ENGINE = "aether_tiny_2x_fp16_int8_rtx.engine"
+TRITON = {f"triton/aether_tiny_2x_fp16/{name}" for name in ("1/model.onnx", "config.pbtxt")}
 DOCUMENTS = {"README.md", "report.json", "SHA256SUMS", "comparison.png"}
 
 
 def test_the_whole_folder(release: Path) -> None:
     built = [f"{ENGINE}", f"{ENGINE}.json"] if find_spec("tensorrt_rtx") else []
-    assert contents(release).keys() == {*_models("aether_tiny_2x", not_fused=True), *built} | DOCUMENTS
+    models = {*_models("aether_tiny_2x", not_fused=True), *built, *TRITON}
+    assert contents(release).keys() == models | DOCUMENTS
 
 
 def test_checksums_are_those_of_all_other_files(release: Path) -> None:
@@ -232,6 +235,26 @@ def test_what_cannot_be_released_is_said_and_leaves_nothing(
     assert message in result.err
     assert len(result.err.splitlines()) == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("other", ["triton/diary.txt", "triton/aether_tiny_2x_fp16/2/model.onnx", "empty/"])
+def test_what_lies_in_folders_below_is_looked_at_too(other: str, release: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(release, out)
+    assert holds_nothing_else(out)
+    added = out / other
+    (added if other.endswith("/") else added.parent).mkdir(exist_ok=True)
+    if not other.endswith("/"):
+        added.write_text("precious")
+    assert not holds_nothing_else(out)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="not every user may make links")
+def test_a_link_to_a_folder_is_another_file(release: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(release, out)
+    (out / "link").symlink_to(out / "triton", target_is_directory=True)
+    assert not holds_nothing_else(out)
 
 
 def test_no_repeats_are_refused_before_anything_is_read(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...engines import SUFFIX
+from ...engines import SUFFIX, SUFFIXES
 from ...engines.header import Header, read_header
 from ...engines.runtime import TITLES, Runtime, RuntimeName, find_runtime
 from ...engines.sidecar import EngineInfo, check_trusted, read_sidecar
@@ -50,13 +50,16 @@ class LoadedEngine:
 
 
 def require_gpu(path: Path) -> None:
-    """Raise `EngineError` if there is no GPU here that could run an engine."""
+    """Raise `EngineError` if there is no GPU here that could run an engine, or one built of a network."""
     if torch.version.cuda is None:
         missing = "PyTorch with CUDA, and the one here is built without: install that"
     elif not torch.cuda.is_available():
         missing = "an NVIDIA GPU and its driver, and PyTorch finds none here: use another machine"
     else:
         return
+    if path.suffix.lower() not in SUFFIXES:
+        away = Hint("or leave {backend} out", backend="tensorrt")
+        raise EngineError(f"an engine of {path} needs {missing}", away)
     raise EngineError(f"{path} needs {missing}, or run the checkpoint or ONNX file it was built from")
 
 
