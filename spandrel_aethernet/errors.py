@@ -14,7 +14,14 @@ from dataclasses import dataclass
 Words = Callable[[str, object], str]
 """Names an argument, with the value to give it; None if a hint leaves the value open."""
 
-_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx", "skimage": "compare", "av": "video"}
+_EXTRAS = {
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+    "skimage": "compare",
+    "av": "video",
+    "watchfiles": "watch",
+}
 """Optional packages by the name they are imported by, and the extra of ours that brings each."""
 _LONGEST_SENTENCE = 2000
 """Characters; more can only be names that a file made up."""

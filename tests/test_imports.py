@@ -16,7 +16,7 @@ import pytest
 import spandrel_aethernet
 from spandrel_aethernet.errors import AetherError
 
-OPTIONAL = ("av", "onnx", "onnxruntime", "onnxscript", "skimage", "tensorrt", "tensorrt_rtx")
+OPTIONAL = ("av", "onnx", "onnxruntime", "onnxscript", "skimage", "tensorrt", "tensorrt_rtx", "watchfiles")
 PACKAGE = Path(spandrel_aethernet.__file__).parent
 
 FOUNDATION = {"errors", "precision", "shapes", "progress", "partials", "files", "data", "gate"}
@@ -39,7 +39,7 @@ ARROWS["__main__"] = {"cli"}
 """Who may import whom: nothing up, nothing sideways. Folders may import of their own, and all the version."""
 
 FOREIGN = {
-    "torch": {"model", "onnx_export", "inference", "evaluation", "release", "cli"},
+    "torch": {"model", "images", "onnx_export", "inference", "evaluation", "release", "cli"},
     "spandrel": {"model", "inference", "evaluation"},
     "onnx": {"onnx_model", "lint", "onnx_export", "engines", "inference", "release"},
     "onnxruntime": {"onnx_export", "inference"},
@@ -50,6 +50,7 @@ FOREIGN = {
     "platformdirs": {"engines"},
     "filelock": {"engines", "video"},
     "av": {"video"},
+    "watchfiles": {"inference"},
     "rich": {"cli"},
     "argparse": {"cli"},
 }
