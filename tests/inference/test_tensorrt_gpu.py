@@ -26,7 +26,10 @@ from ..conftest import Result, make_network
 from ..images.pictures import photograph
 from .engine_files import SHAPES, info_of
 
-with_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here"),
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +73,6 @@ def difference(built: Built, backend: TensorRTBackend, *shape: int) -> float:
     return float((output - expected).abs().max())
 
 
-@with_gpu
 def test_an_engine_gives_what_pytorch_gives(built: Built) -> None:
     backend = TensorRTBackend(built.engine)
     assert (backend.scale, backend.channels, backend.max_batch, backend.auto_tile()) == (2, 3, 4, 32)
@@ -87,7 +89,6 @@ def test_an_engine_gives_what_pytorch_gives(built: Built) -> None:
             backend(np.zeros((1, *size, 3), np.uint8))
 
 
-@with_gpu
 def test_an_engine_runs_without_its_description_only_if_trusted(built: Built, tmp_path: Path) -> None:
     alone = tmp_path / "alone.plan"
     alone.write_bytes(built.engine.read_bytes())
@@ -96,7 +97,6 @@ def test_an_engine_runs_without_its_description_only_if_trusted(built: Built, tm
     assert difference(built, TensorRTBackend(alone, trust=True), 2, 3, 32, 48) < built.tolerance
 
 
-@with_gpu
 def test_tiles_in_batches_are_the_image(built: Built) -> None:
     backend = TensorRTBackend(built.engine, device="cuda:0")
     pixels = photograph(100, 120)
@@ -106,7 +106,6 @@ def test_tiles_in_batches_are_the_image(built: Built) -> None:
     assert np.abs(upscale_pixels(backend, pixels, tile=48, overlap=8) - expected).max() <= 12
 
 
-@with_gpu
 def test_the_commands_take_engines(built: Built, tmp_path: Path, aethernet: Callable[..., Result]) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     write_picture(Picture(photograph(100, 120)), photos / "a.png")
@@ -124,7 +123,6 @@ def test_the_commands_take_engines(built: Built, tmp_path: Path, aethernet: Call
     assert "runs on an NVIDIA GPU only, not on cpu" in result.err
 
 
-@with_gpu
 def test_what_another_tensorrt_built_is_not_run(built: Built, tmp_path: Path) -> None:
     other = tmp_path / "other.engine"
     other.write_bytes(built.engine.read_bytes())

@@ -199,7 +199,8 @@ def test_impossible_hyperparameters_are_refused(hyperparameters: dict[str, Any],
         make_network(**hyperparameters)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_cuda(network: AetherNet, image: torch.Tensor, dtype: torch.dtype) -> None:
     with torch.inference_mode():
