@@ -69,7 +69,7 @@ def _decoded(
         stream = container.streams[info.stream]
         if not isinstance(stream, VideoStream):
             raise VideoError(f"{info.path} is no more the file that it was")
-        stream.thread_type = "AUTO"
+        stream.thread_type = "SLICE"  # threads of frames conceal damage now so, now so
         if start is not None:
             try:
                 container.seek(start, stream=stream)

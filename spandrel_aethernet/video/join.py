@@ -144,6 +144,8 @@ def _packets(segment: Segment, info: VideoInfo) -> Iterator[tuple[int, Packet[An
     """Yield when its frame is shown, in the source's own times, and the packet."""
     from av.container import open as open_container
 
+    if not segment.target.stat().st_size:
+        return
     container = open_container(str(segment.target), "r")
     with container:
         if not container.streams.video:

@@ -227,11 +227,13 @@ def _notes(
     decided: bool,
 ) -> Iterator[str]:
     announced = (container.duration or 0) / 1_000_000
-    if announced - times.end > max(0.5, announced / 100) or times.damaged:
+    if announced - times.end > max(0.5, announced / 100):
         yield (
-            f"{path} is damaged or was cut off: it announces {announced:.1f} s and {times.end:.1f} s of it "
-            "can be read, which is what is enlarged"
+            f"{path} was cut off: it announces {announced:.1f} s and {times.end:.1f} s of it can be read, "
+            "which is what is enlarged"
         )
+    elif times.damaged:
+        yield f"{path} is damaged: what of it can be decoded is enlarged"
     if times.counted:
         yield f"{path} does not tell when its frames are shown: they are counted, one after the other"
     if frame.interlaced_frame:

@@ -108,6 +108,8 @@ def upscale_segment(
 
     with replacing(segment.target, force=True) as partial, encoder_errors(encoding):
         _encode(partial, info, encoding, _without_repeats(arrays(), upscaled), times, progress)
+        if not times:
+            partial.write_bytes(b"")  # nothing of it could be decoded, and that is known now
     return len(times)
 
 
@@ -198,5 +200,6 @@ def _encode(
             frame.pts, frame.time_base = number, 1 / encoding.rate
             put(cast("list[Packet[Any]]", stream.encode(frame)))
             progress.advance()
-        output.start_encoding()  # of a segment without a frame nothing else would
+        if not times:
+            return
         put(cast("list[Packet[Any]]", stream.encode(None)))

@@ -59,5 +59,7 @@ def packets_of(container: InputContainer, streams: list[Stream]) -> Iterator[Pac
             packet = next(packets)
         except (StopIteration, FFmpegError):
             return
+        except IndexError:  # PyAV's at the end, of streams that only began in the middle of the file
+            return
         if packet.size or packet.pts is not None:  # else it tells decoders that all is over
             yield packet

@@ -257,3 +257,34 @@ def test_interlaced_content_is_said(clip_of: MakeClip, tmp_path: Path) -> None:
     source = clip_of(options={"x264-params": "interlaced=1:tff=1"}, frames=12)
     report = enlarge(source, tmp_path / "out.mkv")
     assert any("is interlaced" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
+def test_of_a_damaged_file_the_same_comes_out_each_time(
+    clip_of: MakeClip, tmp_path: Path, suffix: str
+) -> None:
+    damaged = tmp_path / f"damaged{suffix}"
+    for seed in (6, 24):
+        content = bytearray(clip_of(suffix, frames=80).read_bytes())
+        generator = np.random.default_rng(seed)
+        for place in generator.integers(len(content) // 5, len(content) * 4 // 5, 20):
+            content[place] = generator.integers(0, 256)
+        damaged.write_bytes(content)
+        runs: list[tuple[bytes, ...]] = []
+        for number in range(2):
+            target = tmp_path / f"{seed}-{number}.mkv"
+            report = enlarge(damaged, target)
+            runs.append(look(target).frames)
+            assert report.frames == len(runs[-1]) > 40
+        assert runs[0] == runs[1]
+
+
+def test_segments_of_which_nothing_can_be_decoded_are_left_out(clip_of: MakeClip, tmp_path: Path) -> None:
+    source = clip_of(frames=60)
+    content = bytearray(source.read_bytes())
+    middle = slice(len(content) * 4 // 10, len(content) * 7 // 10)
+    content[middle] = bytes(len(content[middle]))
+    damaged = tmp_path / "damaged.mkv"
+    damaged.write_bytes(content)
+    report = enlarge(damaged, tmp_path / "out.mkv")
+    assert 10 < report.frames == len(look(tmp_path / "out.mkv").times) < 60
