@@ -20,6 +20,7 @@ _EXTRAS = {
     "onnxscript": "onnx",
     "skimage": "compare",
     "av": "video",
+    "ray": "cluster",
     "watchfiles": "watch",
 }
 """Optional packages by the name they are imported by, and the extra of ours that brings each."""

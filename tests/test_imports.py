@@ -16,7 +16,17 @@ import pytest
 import spandrel_aethernet
 from spandrel_aethernet.errors import AetherError
 
-OPTIONAL = ("av", "onnx", "onnxruntime", "onnxscript", "skimage", "tensorrt", "tensorrt_rtx", "watchfiles")
+OPTIONAL = (
+    "av",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "ray",
+    "skimage",
+    "tensorrt",
+    "tensorrt_rtx",
+    "watchfiles",
+)
 PACKAGE = Path(spandrel_aethernet.__file__).parent
 
 FOUNDATION = {"errors", "precision", "shapes", "progress", "partials", "files", "data", "gate"}
@@ -30,6 +40,7 @@ ARROWS = {name: {"errors"} for name in FOUNDATION} | {
     "engines": FOUNDATION | {"model", "onnx_model", "lint", "onnx_export"},
     "inference": FOUNDATION | {"model", "images", "onnx_model", "engines"},
     "video": FOUNDATION | {"images", "inference"},
+    "workers": FOUNDATION | {"model", "images", "engines", "inference", "video"},
     "evaluation": FOUNDATION | {"model", "images", "inference", "video"},
 }
 ARROWS["release"] = {*ARROWS}
@@ -39,7 +50,7 @@ ARROWS["__main__"] = {"cli"}
 """Who may import whom: nothing up, nothing sideways. Folders may import of their own, and all the version."""
 
 FOREIGN = {
-    "torch": {"model", "images", "onnx_export", "inference", "evaluation", "release", "cli"},
+    "torch": {"model", "images", "onnx_export", "inference", "workers", "evaluation", "release", "cli"},
     "spandrel": {"model", "inference", "evaluation"},
     "onnx": {"onnx_model", "lint", "onnx_export", "engines", "inference", "release"},
     "onnxruntime": {"onnx_export", "inference"},
@@ -50,6 +61,7 @@ FOREIGN = {
     "platformdirs": {"engines"},
     "filelock": {"engines", "video"},
     "av": {"video"},
+    "ray": {"workers"},
     "watchfiles": {"inference"},
     "rich": {"cli"},
     "argparse": {"cli"},

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from ..images.resize import Size
-from ..inference.backend import Backend
-from ..inference.image_files import FileOptions, Outcome, upscale_files
+from ..inference.image_files import FileOptions, Outcome
 from ..inference.jobs import Job, plan_jobs
-from ..inference.open import check_can_run, open_model
+from ..inference.open import check_can_run
 from ..inference.tiling import check_tiles
+from ..workers.tasks import ModelSpec
+from ..workers.team import Team, team_for
 from .console import ERR
 from .options import option_words
-from .progress import bars
+from .progress import Bars, bars
 from .upscale_options import add_all
 
 EXAMPLES = (
@@ -25,6 +26,8 @@ EXAMPLES = (
     "aethernet upscale scan.tif -o scan_2x.tif --tile 256 --overlap 88 --device cpu",
     "aethernet upscale photos/ -o larger/ -m aether_small_2x_fp32.onnx --provider cuda",
     "aethernet upscale photos/ -o larger/ -m aether_small_2x_fp16_int8.engine",
+    "aethernet upscale photos/ -o larger/ --device cuda:0,cuda:1",
+    "aethernet upscale /shared/photos/ -o /shared/larger/ -m /shared/aether_small_2x.pth --ray head:6379",
 )
 
 
@@ -38,9 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tile is not None and arguments.overlap is not None:
         check_tiles(arguments.tile, arguments.overlap)
     options = _options(arguments)
-    check_can_run([arguments.model], arguments.backend)
+    if arguments.ray is None:
+        check_can_run([arguments.model], arguments.backend)
     jobs = plan_jobs(arguments.inputs, arguments.output, format_name=arguments.format)
-    model = open_model(
+    spec = ModelSpec(
         arguments.model,
         backend=arguments.backend,
         device=arguments.device,
@@ -49,8 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
         provider=arguments.provider,
         trust=arguments.trust,
     )
-    ERR.print(model.description)
-    outcomes = _run_jobs(jobs, model.backend, options, arguments)
+    targets = [job.target for job in jobs]
+    with (
+        bars() as progress,
+        team_for(
+            spec, workers=arguments.workers, ray=arguments.ray, outputs=targets, progress=progress
+        ) as team,
+    ):
+        progress.note(team.about.description)
+        outcomes = _run_jobs(jobs, team, options, arguments, progress)
     for outcome in outcomes:
         if outcome.message is not None:
             ERR.print(f"failed: {outcome.message.text(option_words)}")
@@ -72,21 +83,19 @@ def _options(arguments: argparse.Namespace) -> FileOptions:
 
 
 def _run_jobs(
-    jobs: Sequence[Job], backend: Backend, options: FileOptions, arguments: argparse.Namespace
+    jobs: Sequence[Job], team: Team, options: FileOptions, arguments: argparse.Namespace, progress: Bars
 ) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    with bars() as progress:
-        progress.begin("files", len(jobs))
-        inside = progress.inside("files")
-        with closing(
-            upscale_files(jobs, backend, options, threads=arguments.jobs, progress=inside)
-        ) as running:
-            for outcome in running:
-                outcomes.append(outcome)
-                if outcome.state == "written":
-                    progress.note(f"{outcome.job.source} -> {outcome.job.target}")
-                progress.advance("files")
-    return outcomes
+    """Return what became of the files, in their order."""
+    outcomes: dict[Job, Outcome] = {}
+    progress.begin("files", len(jobs))
+    inside = progress.inside("files")
+    with closing(team.upscale(jobs, options, threads=arguments.jobs, progress=inside)) as running:
+        for outcome in running:
+            outcomes[outcome.job] = outcome
+            if outcome.state == "written":
+                progress.note(f"{outcome.job.source} -> {outcome.job.target}")
+            progress.advance("files")
+    return [outcomes[job] for job in jobs]
 
 
 def _summary(outcomes: Sequence[Outcome]) -> str:

@@ -10,6 +10,7 @@ from ..inference.open import BACKENDS
 from ..inference.pipeline import Threads
 from ..inference.pytorch import DTYPES
 from ..inference.tiling import DEFAULT_OVERLAP
+from ..workers.cluster import LOCAL
 from .options import Arguments, add_force, add_output, add_trust, add_weights, count, path
 
 
@@ -42,7 +43,8 @@ def add_model(group: Arguments) -> None:
     group.add_argument(
         "--device",
         default="auto",
-        help="of PyTorch: auto (default), cpu, cuda, cuda:1, mps; of TensorRT: auto (default), cuda, cuda:1",
+        help="of PyTorch: auto (default), cpu, cuda, cuda:1, mps; of TensorRT: auto (default), cuda, cuda:1; "
+        "several GPUs, one process each: all, or cuda:0,cuda:1",
     )
     group.add_argument(
         "--provider",
@@ -84,6 +86,20 @@ def _add_work(group: Arguments) -> None:
         metavar="LOAD:SAVE",
         help="threads that read and threads that write while the network runs (default here: "
         f"{Threads.default()})",
+    )
+    group.add_argument(
+        "--workers",
+        type=count,
+        metavar="N",
+        help="processes that share the CPU (default: this one alone), or with --ray, workers of the cluster",
+    )
+    group.add_argument(
+        "--ray",
+        nargs="?",
+        const=LOCAL,
+        metavar="ADDRESS",
+        help="work on a Ray cluster, HOST:PORT or ray://HOST:PORT; one of this machine is started without an "
+        "address",
     )
 
 

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..errors import ArgumentError, Hint, OnnxError, missing_extras
 from ..onnx_model.memory import check_memory
 from ..onnx_model.read import MODEL_BYTES, read_onnx
@@ -36,6 +38,8 @@ def open_session(path: Path, provider: str = "auto") -> Any:
     providers = choose_providers(provider, library.get_available_providers())
     content = _checked(path)
     options = library.SessionOptions()
+    # As many as PyTorch's, which callers can set: how many share an operator may change its last bits.
+    options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = _FATAL
     # Planning memory ahead for one size keeps a second copy of it for all others: twice the peak.
     options.enable_mem_pattern = False
@@ -62,6 +66,14 @@ def open_session(path: Path, provider: str = "auto") -> Any:
         hint = Hint("try {provider}", provider="cpu")
         raise ArgumentError(f"provider {provider} cannot be used here (its libraries do not load)", hint)
     return session
+
+
+def runs_on_cpu(provider: str) -> bool:
+    """Tell whether a provider, as `open_session` takes it, is the CPU's; raises errors as that does."""
+    with missing_extras():
+        import onnxruntime
+    library: Any = onnxruntime
+    return choose_providers(provider, library.get_available_providers())[0] == _CPU
 
 
 def _checked(path: Path) -> bytes | str:
