@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         OutputError,
         VideoError,
     )
+    from .images.resize import Size
     from .inference.upscale import upscale
     from .lint.linter import lint_onnx
     from .model.arch import AETHERNET_REGISTRY, AetherNet2Arch, AetherNetArch
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from .precision import Precision
     from .release.make import make_release
     from .shapes import Profile, Range
+    from .video.options import VideoOptions
+    from .video.run import upscale_video
 
 __version__ = "0.1.0"
 
@@ -68,8 +71,10 @@ __all__ = [
     "Precision",
     "Profile",
     "Range",
+    "Size",
     "TrainedRanges",
     "VideoError",
+    "VideoOptions",
     "build_engine",
     "export_network",
     "export_onnx",
@@ -80,6 +85,7 @@ __all__ = [
     "make_release",
     "read_checkpoint",
     "upscale",
+    "upscale_video",
 ]
 
 _HOMES = {
@@ -96,6 +102,7 @@ _HOMES = {
         "OutputError",
         "VideoError",
     ),
+    "images.resize": ("Size",),
     "inference.upscale": ("upscale",),
     "lint.linter": ("lint_onnx",),
     "model.arch": ("AETHERNET_REGISTRY", "AetherNet2Arch", "AetherNetArch"),
@@ -112,6 +119,8 @@ _HOMES = {
     "precision": ("Precision",),
     "release.make": ("make_release",),
     "shapes": ("Profile", "Range"),
+    "video.options": ("VideoOptions",),
+    "video.run": ("upscale_video",),
 }
 """The modules that names are loaded from, as the imports for type checkers above say."""
 

@@ -20,7 +20,11 @@ _VIPS_NAMES = {"uint8": "uchar", "uint16": "ushort"}
 
 @dataclass(frozen=True)
 class Size:
-    """What is asked for: a width or a height in pixels or both, or a scale; see `target_size`."""
+    """A width or a height in pixels that is asked for, or both, or a scale; `of` raises as `target_size`.
+
+    >>> Size(height=1080).of(1280, 720)
+    (1920, 1080)
+    """
 
     width: int | None = None
     height: int | None = None

@@ -34,7 +34,7 @@ class FrameOptions:
 
 
 class Frames:
-    """Enlarges frames in order; a call of it is what `upscale_video` takes as `upscaled`."""
+    """Enlarges frames in order; a call of it is what `enlarge_video` takes as `upscaled`."""
 
     def __init__(self, backend: Backend, options: FrameOptions) -> None:
         """Take what runs the network. Raises `ArgumentError` as `check_tiles` does."""

@@ -72,8 +72,8 @@ def upscale_files(
     exists is skipped, unless `options` or the job say otherwise. While the network runs, `threads` read what
     comes next and write what it has made, a few files ahead and behind, so that memory does not grow with
     their number. `progress` begins a step for each file, called as its source is, of as many parts as
-    there are tiles. Closing the generator ends all of it and leaves no partial file.
-    Raises `ArgumentError` as `check_tiles` does.
+    there are tiles. Closing the generator ends all of it and leaves no partial file. Raises
+    `ArgumentError` as `check_tiles` does.
     """
     options, threads = options or FileOptions(), threads or Threads.default()
     tile, overlap = choose_tiles(backend, options.tile, options.overlap)

@@ -57,7 +57,7 @@ def upscale(
     not enough or the output not finite; for a path what `open_model` raises.
     """
     _check_image(image)
-    backend = _as_backend(model, device, dtype, trust=trust)
+    backend = as_backend(model, device, dtype, trust=trust)
     pixels = image[:, :, np.newaxis] if image.ndim == 2 else image
     if pixels.shape[2] > 4 and pixels.shape[2] != backend.channels:
         raise ImageError(f"the image has {pixels.shape[2]} channels: expected 1 to 4")
@@ -79,7 +79,8 @@ def _check_image(image: NDArray[Any]) -> None:
             raise ArgumentError(f"the image holds floats from {least:g} to {most:g}: expected 0 to 1")
 
 
-def _as_backend(model: Model, device: str, dtype: str, *, trust: bool) -> Backend:
+def as_backend(model: Model, device: str, dtype: str, *, trust: bool) -> Backend:
+    """Return what runs a model; see `upscale` for the arguments and for what is raised."""
     if isinstance(model, str | Path):
         return open_model(Path(model), device=device, dtype=dtype, trust=trust).backend
     network: object = model.model if isinstance(model, ImageModelDescriptor) else model

@@ -41,7 +41,12 @@ _FIXED = {
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """What a user may choose; None is decided by the source and the target."""
+    """What a user may choose, such as `VideoOptions(crf=20, preset="slow")`.
+
+        options = VideoOptions(codec="libx265", pix_fmt="yuv420p10le")
+
+    None is decided by the source and the target; what cannot be is refused by `plan_encoding`.
+    """
 
     codec: str | None = None
     """FFmpeg's name of an encoder: `libx264`, `libx265`, `libsvtav1`, `hevc_nvenc`, `ffv1` …"""

@@ -19,6 +19,8 @@ from .segments import Segment, Upscaled, plan_segments, upscale_segment
 
 RunSegments = Callable[["VideoJob", Sequence[Segment], Progress], None]
 """Makes the files of segments, in any order and by any process, and advances a step once a frame."""
+SizeOf = Callable[[int, int], tuple[int, int]]
+"""Width and height of what a frame of some width and height becomes."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def prepare(
     target: Path,
     *,
     scale: int,
-    size: tuple[int, int] | None = None,
+    size: SizeOf | None = None,
     options: VideoOptions | None = None,
     model_identity: str = "",
     force: bool = False,
@@ -69,17 +71,20 @@ def prepare(
 ) -> VideoJob:
     """Read a video's packets and decide all that can be decided before the network runs; nothing is written.
 
-    `size` is the enlarged frames' width and height if it is not the source's times `scale`; `model_identity`
-    tells apart whatever makes other frames: a former run's segments are used only if it is the same. Raises
-    `OutputError` for a target that exists without `force`, that is the source or is not named like a video;
-    `VideoError` and `MissingPackageError` as `probe`, `plan_encoding` and `check_container` do.
+    `size` tells the enlarged frames' width and height if they are not `scale` times the source's;
+    `model_identity` tells apart whatever makes other frames: a former run's segments are used only if it is
+    the same. Raises `OutputError` for a target that exists without `force`, that is the source or is not
+    named like a video; `VideoError` and `MissingPackageError` as `probe`, `plan_encoding` and
+    `check_container` do.
     """
     options = options or VideoOptions()
     check_target(target, force=force)
     if target.resolve() == source.resolve():
         raise OutputError(f"{target} would replace its own source: choose another folder or name")
     info = probe(source, progress=progress)
-    encoding, notes = plan_encoding(info, target, options, size or (info.width * scale, info.height * scale))
+    width, height = info.width, info.height
+    larger = size(width, height) if size else (width * scale, height * scale)
+    encoding, notes = plan_encoding(info, target, options, larger)
     notes += check_container(info, encoding, target)
     folder = folder_of(target)
     least = max(1, options.segment_frames)
@@ -90,13 +95,13 @@ def prepare(
     )
 
 
-def upscale_video(
+def enlarge_video(
     source: Path,
     target: Path,
     upscaled: Upscaled,
     *,
     scale: int,
-    size: tuple[int, int] | None = None,
+    size: SizeOf | None = None,
     options: VideoOptions | None = None,
     model_identity: str = "",
     force: bool = False,
@@ -134,7 +139,7 @@ def make(
     progress: Progress = SILENT,
     run_segments: RunSegments | None = None,
 ) -> VideoReport:
-    """Do what `prepare` decided; see `upscale_video`."""
+    """Do what `prepare` decided; see `enlarge_video`."""
     with ExitStack() as stack:
         stack.enter_context(alone(job.folder))
         told = begin(job.folder, dict(job.identity))

@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from spandrel_aethernet.video.options import VideoOptions
-from spandrel_aethernet.video.upscale import upscale_video
+from spandrel_aethernet.video.upscale import enlarge_video
 
 from .clips import nearest
 
@@ -26,4 +26,4 @@ def slowly(frames: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
 
 if __name__ == "__main__":
     print("begins", flush=True)  # noqa: T201
-    upscale_video(Path(sys.argv[1]), Path(sys.argv[2]), slowly, scale=2, options=OPTIONS)
+    enlarge_video(Path(sys.argv[1]), Path(sys.argv[2]), slowly, scale=2, options=OPTIONS)

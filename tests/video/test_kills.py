@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spandrel_aethernet.video.upscale import upscale_video
+from spandrel_aethernet.video.upscale import enlarge_video
 
 from .child import OPTIONS
 from .clips import look, nearest, packets
@@ -38,7 +38,7 @@ def killed(source: Path, target: Path, after: float) -> bool:
 def test_100_kills_change_no_frame(clip_of: MakeClip, tmp_path: Path) -> None:
     source = clip_of(frames=100, audio_start=0.5, options={"x264-params": "open-gop=1"})
     whole, target = tmp_path / "whole.mkv", tmp_path / "out.mkv"
-    upscale_video(source, whole, nearest, scale=2, options=OPTIONS)
+    enlarge_video(source, whole, nearest, scale=2, options=OPTIONS)
     wanted = look(whole)
     moments = random.Random(0)  # noqa: S311
     kills = finished = 0

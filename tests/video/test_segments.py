@@ -15,7 +15,7 @@ from spandrel_aethernet.video.folder import alone, folder_of
 from spandrel_aethernet.video.options import VideoOptions
 from spandrel_aethernet.video.probe import probe
 from spandrel_aethernet.video.segments import plan_segments
-from spandrel_aethernet.video.upscale import prepare, upscale_video
+from spandrel_aethernet.video.upscale import enlarge_video, prepare
 
 from .clips import look, nearest, samples
 from .conftest import MakeClip
@@ -99,19 +99,19 @@ def interrupted(source: Path, target: Path, after: int, error: BaseException) ->
             yield frame
 
     with pytest.raises(type(error)):
-        upscale_video(source, target, failing, scale=2, options=SHORT)
+        enlarge_video(source, target, failing, scale=2, options=SHORT)
     return len(seen)
 
 
 def test_a_run_that_ended_early_goes_on_and_ends_the_same(clip_of: MakeClip, tmp_path: Path) -> None:
     source, whole, target = clip_of(frames=80), tmp_path / "whole.mkv", tmp_path / "out.mkv"
-    upscale_video(source, whole, nearest, scale=2, options=SHORT)
+    enlarge_video(source, whole, nearest, scale=2, options=SHORT)
     interrupted(source, target, 30, KeyboardInterrupt())
     job = prepare(source, target, scale=2, options=SHORT)
     assert not target.exists()
     assert 0 < len(job.missing()) < len(job.segments)
     assert {path.suffix for path in job.folder.iterdir()} <= {".segment", ".json", ""}
-    report = upscale_video(source, target, nearest, scale=2, options=SHORT)
+    report = enlarge_video(source, target, nearest, scale=2, options=SHORT)
     assert report.found >= 24
     assert look(target).frames == look(whole).frames
     assert look(target).times == look(whole).times
@@ -121,7 +121,7 @@ def test_a_run_that_ended_early_goes_on_and_ends_the_same(clip_of: MakeClip, tmp
 def test_segments_of_another_job_are_not_used(clip_of: MakeClip, tmp_path: Path) -> None:
     source, target = clip_of(frames=80), tmp_path / "out.mkv"
     interrupted(source, target, 30, ValueError())
-    report = upscale_video(
+    report = enlarge_video(
         source, target, nearest, scale=2, options=VideoOptions(segment_frames=10, crf=30), model_identity="b"
     )
     assert report.found == 0
@@ -131,7 +131,7 @@ def test_segments_of_another_job_are_not_used(clip_of: MakeClip, tmp_path: Path)
 def test_a_second_run_of_the_same_target_is_refused(clip_of: MakeClip, tmp_path: Path) -> None:
     target = tmp_path / "out.mkv"
     with alone(folder_of(target)), pytest.raises(OutputError, match="is in use: another run is making"):
-        upscale_video(clip_of(), target, nearest, scale=2, options=SHORT)
+        enlarge_video(clip_of(), target, nearest, scale=2, options=SHORT)
 
 
 def test_a_folder_with_other_files_is_left_alone(clip_of: MakeClip, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_folder_with_other_files_is_left_alone(clip_of: MakeClip, tmp_path: Pa
     folder_of(target).mkdir()
     (folder_of(target) / "mine.txt").write_text("mine", "utf-8")
     with pytest.raises(OutputError, match=r"holds another file, mine\.txt"):
-        upscale_video(clip_of(), target, nearest, scale=2, options=SHORT)
+        enlarge_video(clip_of(), target, nearest, scale=2, options=SHORT)
     assert (folder_of(target) / "mine.txt").exists()
 
 
@@ -155,11 +155,11 @@ def test_too_few_or_too_many_enlarged_frames_are_refused(clip_of: MakeClip, tmp_
             yield frame
 
     with pytest.raises(VideoError, match="were not enlarged: fewer came back"):
-        upscale_video(clip_of(), tmp_path / "out.mkv", fewer, scale=2, options=SHORT)
+        enlarge_video(clip_of(), tmp_path / "out.mkv", fewer, scale=2, options=SHORT)
     with pytest.raises(VideoError, match="more frames came back"):
-        upscale_video(clip_of(), tmp_path / "out.mkv", more, scale=2, options=SHORT)
+        enlarge_video(clip_of(), tmp_path / "out.mkv", more, scale=2, options=SHORT)
     with pytest.raises(VideoError, match="an enlarged frame has the shape"):
-        upscale_video(clip_of(), tmp_path / "out.mkv", lambda frames: frames, scale=2, options=SHORT)
+        enlarge_video(clip_of(), tmp_path / "out.mkv", lambda frames: frames, scale=2, options=SHORT)
 
 
 def test_a_job_can_be_pickled_and_made_by_others(clip_of: MakeClip, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_job_can_be_pickled_and_made_by_others(clip_of: MakeClip, tmp_path: Pa
             info, encoding, piece = pickle.loads(pickle.dumps((job.info, job.encoding, segment)))  # noqa: S301
             upscale_segment(piece, info, encoding, nearest, progress=progress)
 
-    report = upscale_video(clip_of(), target, nearest, scale=2, options=SHORT, run_segments=elsewhere)
+    report = enlarge_video(clip_of(), target, nearest, scale=2, options=SHORT, run_segments=elsewhere)
     assert report.frames == 40
-    upscale_video(clip_of(), tmp_path / "here.mkv", nearest, scale=2, options=SHORT)
+    enlarge_video(clip_of(), tmp_path / "here.mkv", nearest, scale=2, options=SHORT)
     assert look(target).frames == look(tmp_path / "here.mkv").frames

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spandrel_aethernet.errors import OutputError, VideoError
 from spandrel_aethernet.video.colour import Colour
 from spandrel_aethernet.video.options import VideoOptions
-from spandrel_aethernet.video.upscale import VideoReport, upscale_video
+from spandrel_aethernet.video.upscale import VideoReport, enlarge_video
 
 from .clips import look, nearest, packets, samples
 from .conftest import MakeClip
@@ -24,7 +24,7 @@ UNEVEN = tuple(np.cumsum([0, *([40, 17, 120, 33, 41, 5, 80] * 6)])[:40].tolist()
 
 
 def enlarge(source: Path, target: Path, options: VideoOptions = SHORT, **arguments: Any) -> VideoReport:
-    return upscale_video(source, target, nearest, scale=2, options=options, **arguments)
+    return enlarge_video(source, target, nearest, scale=2, options=options, **arguments)
 
 
 @pytest.mark.parametrize("target", ["out.mkv", "out.mp4", "out.mov"])
@@ -160,7 +160,7 @@ def test_hdr_keeps_its_transfer_and_is_refused_in_8_bits(clip_of: MakeClip, tmp_
 @pytest.mark.parametrize("size", [(63, 47), (62, 47), (33, 64)])
 def test_odd_sizes_come_out_whole(clip_of: MakeClip, tmp_path: Path, size: tuple[int, int]) -> None:
     source = clip_of(size=size, pixel_format="yuv444p", frames=12)
-    report = upscale_video(
+    report = enlarge_video(
         source, tmp_path / "out.mkv", lambda frames: frames, scale=1, options=VideoOptions(preset="veryfast")
     )
     after = look(tmp_path / "out.mkv")
@@ -179,7 +179,7 @@ def test_frames_equal_to_the_one_before_are_not_enlarged_again(clip_of: MakeClip
             seen.append(1)
             yield frame
 
-    upscale_video(source, tmp_path / "out.mkv", counting, scale=2, options=VideoOptions(codec="ffv1"))
+    enlarge_video(source, tmp_path / "out.mkv", counting, scale=2, options=VideoOptions(codec="ffv1"))
     after = look(tmp_path / "out.mkv")
     assert len(after.times) == 40
     assert len(seen) == 10
@@ -238,7 +238,7 @@ def test_what_cannot_be_is_said_before_any_work(
         raise AssertionError("the network runs")
 
     with pytest.raises((VideoError, OutputError), match=sentence):
-        upscale_video(source, tmp_path / target, never, scale=2, options=options)
+        enlarge_video(source, tmp_path / target, never, scale=2, options=options)
     assert list(tmp_path.iterdir()) == []
 
 
