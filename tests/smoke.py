@@ -9,7 +9,9 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,10 +67,34 @@ def check(extras: set[str], folder: Path) -> None:
         must(*compare)
     else:
         must_need("compare", *compare)
+    upscale = ("upscale", folder / "rocket.png", "-m", tiny, "--force")
+    ray, video = (*upscale, "-o", folder / "ray.png", "--ray"), ("upscale", folder / "clip.mkv", "-m", tiny)
+    if "cluster" in extras:
+        must(*ray)
+    else:
+        must_need("cluster", *ray)
+    if "video" in extras:
+        make_clip(folder / "clip.mkv")
+        must(*video, "-o", folder / "clip_2x.mkv")
+    else:
+        (folder / "clip.mkv").touch()
+        must_need("video", *video, "-o", folder / "clip_2x.mkv")
+    if "watch" not in extras:
+        must_need("watch", "upscale", folder, "-o", folder / "larger", "-m", tiny, "--watch")
     if {"onnx", "rtx"} <= extras:
         must(*build)
     elif "onnx" in extras:
         must_need("rtx", *build)
+
+
+def make_clip(path: Path) -> None:
+    """Write a video of three frames."""
+    av: Any = import_module("av")
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        frames = [av.VideoFrame.from_ndarray(np.full((24, 32, 3), n * 80, np.uint8)) for n in range(3)]
+        file.mux([packet for frame in [*frames, None] for packet in stream.encode(frame)])
 
 
 if __name__ == "__main__":
