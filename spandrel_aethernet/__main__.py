@@ -70,7 +70,9 @@ def main() -> int:
         # What the interpreter still does at its end can be cut short without a word.
         for one in ours:
             signal.signal(one, signal.SIG_DFL)
-    if received and code:
+    if received and not code:  # the command ends so by itself
+        _leave_if_busy(code)
+    elif received:
         # A KeyboardInterrupt that came in `exec` of a text, as dataclasses do, sets a flag of the interpreter
         # that makes its exit code 130; the next `exec` of a text clears it.
         exec("")  # noqa: S102

@@ -27,7 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "engine": "build a TensorRT engine from an ONNX file or a checkpoint",
     "cache": "list or remove the engines that were built on first use",
     "release": "make every form of a checkpoint, measure them and write a model card",
-    "upscale": "upscale image files and folders",
+    "upscale": "upscale images, videos and folders of them",
     "compare": "measure quality and speed of models on the same images in one run",
     "demo": "upscale a bundled photograph with the bundled model, make a release of it and compare its files",
     "benchmark": "time forward passes side by side: not fused and fused, or any model files",

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from .clean import clean
 from .console import ERR
@@ -64,6 +75,14 @@ class Inside:
         """Do nothing: Ctrl-C raises by itself."""
 
 
+class _Speed(ProgressColumn):
+    """How many parts a second, where that is told."""
+
+    def render(self, task: Task) -> Text:
+        """Return it for one bar."""
+        return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+
 @contextmanager
 def bars() -> Generator[Bars]:
     """Yield bars that are gone when the block ends, and absent where stderr is no terminal."""
@@ -71,7 +90,9 @@ def bars() -> Generator[Bars]:
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
+        _Speed(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         console=ERR,
         transient=True,
         disable=not ERR.is_terminal,

@@ -5,23 +5,31 @@ from __future__ import annotations
 import argparse
 
 from ..data import DEMO_MODEL
+from ..engines import DEFAULT_PRECISION
 from ..images.files import FORMATS
 from ..inference.open import BACKENDS
 from ..inference.pipeline import Threads
 from ..inference.pytorch import DTYPES
 from ..inference.tiling import DEFAULT_OVERLAP
+from ..precision import EXPORTED
 from ..workers.cluster import LOCAL
 from .options import Arguments, add_force, add_output, add_trust, add_weights, count, path
 
 
 def add_all(parser: argparse.ArgumentParser) -> None:
     """Add the arguments, in groups."""
-    parser.add_argument("inputs", nargs="+", type=path, metavar="INPUT", help="image files and folders")
-    add_output(parser, "OUT", "image file for one input, else a folder")
+    parser.add_argument(
+        "inputs", nargs="+", type=path, metavar="INPUT", help="images, videos, and folders of them"
+    )
+    add_output(parser, "OUT", "file for one input, else a folder")
     add_model(parser.add_argument_group("the model"))
     _add_work(parser.add_argument_group("how it is run"))
     _add_size(parser.add_argument_group("size (default: the network's scale)"))
     _add_files(parser.add_argument_group("files"))
+    _add_video(
+        parser.add_argument_group("videos (default: H.264, of more than 8 bits HEVC, in high quality)")
+    )
+    _add_build(parser.add_argument_group("engines that --backend tensorrt builds on first use"))
 
 
 def add_model(group: Arguments) -> None:
@@ -38,7 +46,7 @@ def add_model(group: Arguments) -> None:
         choices=BACKENDS,
         default="auto",
         help="auto (default) runs checkpoints with PyTorch, .onnx files with ONNX Runtime, and .engine, .trt "
-        "and .plan files with the TensorRT that built them",
+        "and .plan files with the TensorRT that built them; tensorrt builds an engine of the first two",
     )
     group.add_argument(
         "--device",
@@ -117,6 +125,40 @@ def _add_files(group: Arguments) -> None:
     group.add_argument(
         "--if-newer", action="store_true", help="replace files that are older than what they are made of"
     )
+    group.add_argument(
+        "--watch",
+        action="store_true",
+        help="go on with what appears in the folders, once its size has settled, until Ctrl-C",
+    )
+
+
+def _add_video(group: Arguments) -> None:
+    group.add_argument(
+        "--codec",
+        metavar="NAME",
+        help="FFmpeg's name of an encoder: libx264, libx265, libsvtav1, hevc_nvenc …",
+    )
+    group.add_argument(
+        "--crf", type=_factor, metavar="X", help="quality in the encoder's own scale, smaller is better"
+    )
+    group.add_argument("--preset", metavar="NAME", help="the encoder's, such as slow")
+    group.add_argument("--pix-fmt", metavar="NAME", help="such as yuv420p10le (default: as the source)")
+    group.add_argument(
+        "--encoder-option",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="further option of the encoder by FFmpeg's name; may be given again",
+    )
+
+
+def _add_build(group: Arguments) -> None:
+    group.add_argument(
+        "--precision", choices=[*map(str, EXPORTED)], help=f"of checkpoints (default: {DEFAULT_PRECISION})"
+    )
+    for which in ("min", "opt", "max"):
+        group.add_argument(f"--{which}-shapes", metavar="SHAPE", help="as for aethernet engine")
 
 
 def _tile(text: str) -> int | None:
@@ -138,6 +180,13 @@ def _factor(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a number, found {text!r}") from None
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, found {text!r}")
+    return name, value
 
 
 def _threads(text: str) -> Threads:

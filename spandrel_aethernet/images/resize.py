@@ -30,9 +30,17 @@ class Size:
     height: int | None = None
     scale: float | None = None
 
-    def of(self, width: int, height: int) -> tuple[int, int]:
-        """Return the width and height that an image of `width` x `height` is to have."""
-        return target_size(width, height, want_width=self.width, want_height=self.height, scale=self.scale)
+    def of(self, width: int, height: int, *, even: bool = False) -> tuple[int, int]:
+        """Return the width and height that an image of `width` x `height` is to have.
+
+        With `even`, sides that are not asked for in pixels are made so, as most videos need them.
+        """
+        found = target_size(width, height, want_width=self.width, want_height=self.height, scale=self.scale)
+        sides = (
+            side if asked or not even else max(side + side % 2, 2)
+            for side, asked in zip(found, (self.width, self.height), strict=True)
+        )
+        return next(sides), next(sides)
 
 
 def target_size(

@@ -28,9 +28,9 @@ class FrameOptions:
     overlap: int | None = None
     size: Size | None = None
 
-    def size_of(self, width: int, height: int, scale: int) -> tuple[int, int]:
-        """Return width and height of what a frame of `width` x `height` becomes."""
-        return self.size.of(width, height) if self.size else (width * scale, height * scale)
+    def size_of(self, width: int, height: int, scale: int, *, even: bool = False) -> tuple[int, int]:
+        """Return width and height of what an image of `width` x `height` becomes; of a video's, `even`."""
+        return self.size.of(width, height, even=even) if self.size else (width * scale, height * scale)
 
 
 class Frames:
@@ -62,7 +62,7 @@ class Frames:
 
     def _all_but_the_last_pass(self, frame: Frame) -> tuple[tuple[int, int], Frame]:
         height, width = frame.shape[:2]
-        size = self._options.size_of(width, height, self._backend.scale)
+        size = self._options.size_of(width, height, self._backend.scale, even=True)
         for _ in range(passes_needed((width, height), size, self._backend.scale) - 1):
             frame = upscale_pixels(self._backend, frame, tile=self._tile, overlap=self._overlap)
         return size, frame

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 
-from ..errors import AetherError
+from ..errors import AetherError, missing_extras
 from ..inference.image_files import FileOptions, Outcome, is_skipped, replaces
 from ..inference.jobs import Job
 from ..progress import SILENT, Progress
 from .options import VideoOptions
 from .segments import Upscaled
 from .upscale import RunSegments, VideoJob, make, prepare
+
+
+def check_installed() -> None:
+    """Raise `MissingPackageError` if what reads videos is not installed."""
+    with missing_extras():
+        import av  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 
 def upscale_videos(
@@ -41,7 +47,7 @@ def upscale_videos(
                 job.source,
                 job.target,
                 scale=scale,
-                size=lambda width, height: options.size_of(width, height, scale),
+                size=lambda width, height: options.size_of(width, height, scale, even=True),
                 options=video,
                 model_identity=model_identity,
                 force=force,

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import VideoError
 from ..files import replacing
 from ..progress import SILENT, Progress
-from .options import Encoding, add_video, set_colour
-from .probe import OtherStream, VideoInfo
+from .options import Encoding, add_video
+from .probe import VideoInfo
 from .segments import LEAD, START_KEY, Segment, encoder_errors
 from .source import open_source, packets_of
+from .streams import OWN_TAGS, copy_stream, kept, lay_out
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-_OWN_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "handler_name")
-"""What each container's writer says for itself, so that the source's would be wrong."""
-_OF_OLD_PACKETS = ("bps", "number_of_", "_statistics", "duration", "encoder", "rotate")
-"""How tags begin that tell of the packets of the video as it was."""
-_COVERS = {"mjpeg": "jpeg"}
-"""What pictures are called elsewhere, where it is not FFmpeg's name."""
-_WITHOUT_COVER = ("mov", "webm")
 _HOLDS = {"matroska": "", "webm": ".mkv", "mp4": ".mkv", "mov": ".mkv"}
 
 
@@ -48,7 +42,7 @@ def check_container(info: VideoInfo, encoding: Encoding, target: Path) -> list[s
         except ValueError as error:
             raise VideoError(f"{target}: {error}: choose another encoder, or .mkv") from error
         for other in info.streams:
-            if _copy(output, info, source.streams[other.index], other) is not None:
+            if copy_stream(output, info, source.streams[other.index], other) is not None:
                 continue
             if other.cover or other.kind in ("data", "unknown"):
                 notes.append(f"{other} is left out: {target.suffix} cannot hold it")
@@ -96,8 +90,8 @@ def join(
         _open_target(str(partial), encoding) as output,
     ):
         template = first.streams.video[0]
-        video, copied = _lay_out(output, source, info, encoding, template)
-        output.metadata.update(_kept(source.metadata, _OWN_TAGS))
+        video, copied = lay_out(output, source, info, encoding, template)
+        output.metadata.update(kept(source.metadata, OWN_TAGS))
         output.set_chapters(source.chapters())
         made = _video_packets(segments, shown, schedule, info, video, template, progress)
         for _, packet in heapq.merge(made, _other_packets(source, copied), key=lambda timed: timed[0]):
@@ -110,7 +104,8 @@ def _open_target(file: str | BytesIO, encoding: Encoding) -> Generator[OutputCon
     from av.container import open as open_container
 
     # All times stay as they are: else those of audio below 0, of a codec's delay, would move everything.
-    options = {"avoid_negative_ts": "disabled"}
+    # And Matroska's writer would draw a name for the file at random.
+    options = {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}
     output = open_container(
         file, "w", format=encoding.container, container_options=options, metadata_errors="surrogateescape"
     )
@@ -162,69 +157,6 @@ def _template(segments: Sequence[Segment], shown: Sequence[list[int]]) -> Path:
         if times:
             return segment.target
     raise VideoError("not one frame could be decoded")
-
-
-def _lay_out(
-    output: OutputContainer, source: InputContainer, info: VideoInfo, encoding: Encoding, made: VideoStream
-) -> tuple[VideoStream, dict[int, Stream]]:
-    """Add all streams in the source's order; return the enlarged one, and those copied by their old index."""
-    copied: dict[int, Stream] = {}
-    others = {other.index: other for other in info.streams}
-    video = made
-    for stream in source.streams:
-        if stream.index != info.stream:
-            added = _copy(output, info, stream, others[stream.index])
-            if added is not None:
-                copied[stream.index] = added
-            continue
-        video = output.add_stream_from_template(made, opaque=True)
-        video.time_base = info.time_base
-        set_colour(video, encoding.colour)
-        if encoding.container in ("mp4", "mov") and made.codec_context.codec.canonical_name == "hevc":
-            video.codec_context.codec_tag = "hvc1"  # what Apple's players want
-        if encoding.sample_aspect_ratio:
-            video.codec_context.sample_aspect_ratio = encoding.sample_aspect_ratio
-        video.codec_context.framerate = encoding.rate
-        if info.display_matrix:
-            video.set_display_matrix(info.display_matrix)
-        video.metadata.update(_kept(stream.metadata, (*_OWN_TAGS, *_OF_OLD_PACKETS)))
-        video.disposition = stream.disposition
-    return video, copied
-
-
-def _copy(output: OutputContainer, info: VideoInfo, stream: Stream, other: OtherStream) -> Stream | None:
-    """Add a stream as it is, or return None if the container cannot hold it."""
-    from av.stream import AttachmentStream
-
-    container = output.format.name
-    if isinstance(stream, AttachmentStream) or (other.cover and container == "matroska"):
-        if container != "matroska":
-            return None
-        name = stream.metadata.get("filename") or f"cover.{_COVERS.get(other.codec, other.codec)}"
-        kind = stream.metadata.get("mimetype") or f"image/{_COVERS.get(other.codec, other.codec)}"
-        content = stream.data if isinstance(stream, AttachmentStream) else _cover(info, other)
-        return output.add_attachment(name, kind, content)
-    if container in _WITHOUT_COVER and other.cover:
-        return None  # its writer would drop it without a word
-    if container in ("matroska", "webm") and other.kind in ("data", "unknown"):
-        return None
-    try:
-        added = output.add_stream_from_template(stream, opaque=True)
-    except (ValueError, AttributeError):
-        return None
-    added.time_base = stream.time_base
-    added.metadata.update(_kept(stream.metadata, _OWN_TAGS))
-    added.disposition = stream.disposition
-    return added
-
-
-def _cover(info: VideoInfo, other: OtherStream) -> bytes:
-    with open_source(info.path) as source:
-        return next((bytes(packet) for packet in packets_of(source, [source.streams[other.index]])), b"")
-
-
-def _kept(tags: dict[str, str], without: tuple[str, ...]) -> dict[str, str]:
-    return {name: value for name, value in tags.items() if not name.lower().startswith(without)}
 
 
 def _video_packets(

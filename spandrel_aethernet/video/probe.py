@@ -14,6 +14,7 @@ from ..gate.limits import IMAGE_PIXELS
 from ..progress import SILENT, Progress
 from .colour import Colour, bits_of, colour_of
 from .source import open_source, packets_of
+from .times import Times, read_times
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -106,7 +107,7 @@ def probe(path: Path, *, progress: Progress = SILENT) -> VideoInfo:
         frame = _first_frame(path, container, stream)
     with open_source(path) as container:  # from the start again
         stream = _main_stream(path, container)
-        times = _read_times(container, stream, progress)
+        times = read_times(container, stream, progress)
         return _describe(path, container, stream, frame, times)
 
 
@@ -142,46 +143,8 @@ def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> 
         raise VideoError(f"{path} holds a video of which no frame can be decoded") from error
 
 
-@dataclass(frozen=True)
-class _Times:
-    """What the packets tell."""
-
-    shown: list[int]
-    keys: list[int]
-    counted: bool
-    last_duration: int
-    end: float
-    """Seconds at which the last packet of any stream ends."""
-    damaged: bool
-
-
-def _read_times(container: InputContainer, main: Stream, progress: Progress) -> _Times:
-    progress.begin("reading", 100)
-    shown: list[tuple[int | None, int | None, bool]] = []
-    done, end, last_duration, damaged = 0, 0.0, 0, False
-    for packet in packets_of(container, [each for each in container.streams if each.type != "attachment"]):
-        while done < 100 and (packet.pos or 0) * 100 >= (done + 1) * container.size:
-            progress.advance("reading")
-            done += 1
-        time = packet.pts if packet.pts is not None else packet.dts
-        if time is not None:
-            end = max(end, float((time + (packet.duration or 0)) * packet.time_base))
-        if packet.stream_index == main.index and not packet.is_discard:
-            shown.append((packet.pts, packet.dts, packet.is_keyframe))
-            last_duration, damaged = packet.duration or last_duration, damaged or packet.is_corrupt
-    for _ in range(done, 100):
-        progress.advance("reading")
-    counted = any(pts is None for pts, _, _ in shown)
-    times = [dts if counted else pts for pts, dts, _ in shown]
-    if None in times:  # bare streams: nothing but the order of the frames is known
-        times = [*range(len(shown))]
-    known = [time for time in times if time is not None]
-    keys = [time for time, (_, _, key) in zip(known, shown, strict=True) if key]
-    return _Times(sorted(known), sorted(keys), counted, last_duration, end, damaged)
-
-
 def _describe(
-    path: Path, container: InputContainer, stream: VideoStream, frame: VideoFrame, times: _Times
+    path: Path, container: InputContainer, stream: VideoStream, frame: VideoFrame, times: Times
 ) -> VideoInfo:
     try:
         colour, decided = colour_of(frame)
@@ -223,7 +186,7 @@ def _notes(
     container: InputContainer,
     stream: VideoStream,
     frame: VideoFrame,
-    times: _Times,
+    times: Times,
     decided: bool,
 ) -> Iterator[str]:
     announced = (container.duration or 0) / 1_000_000

@@ -45,7 +45,7 @@ def upscale_video(
         Path(target),
         Frames(backend, frames),
         scale=backend.scale,
-        size=lambda width, height: frames.size_of(width, height, backend.scale),
+        size=lambda width, height: frames.size_of(width, height, backend.scale, even=True),
         options=options,
         model_identity=f"{identity_of(model, backend)} {frames}",
         force=force,
