@@ -166,8 +166,17 @@ def test_odd_sizes_come_out_whole(clip_of: MakeClip, tmp_path: Path, size: tuple
     after = look(tmp_path / "out.mkv")
     assert (after.first.width, after.first.height, after.first.format.name) == (*size, "yuv444p")
     assert report.frames == 12
+
+    def odd(_width: int, _height: int) -> tuple[int, int]:
+        return size
+
     with pytest.raises(VideoError, match="cannot be halved, as yuv420p wants for its chroma: choose"):
-        enlarge(source, tmp_path / "no.mkv", size=lambda *_: size, options=VideoOptions(pix_fmt="yuv420p"))
+        enlarge(
+            source,
+            tmp_path / "no.mkv",
+            size=odd,
+            options=VideoOptions(pix_fmt="yuv420p"),
+        )
 
 
 def test_frames_equal_to_the_one_before_are_not_enlarged_again(clip_of: MakeClip, tmp_path: Path) -> None:
