@@ -36,7 +36,9 @@ def test_frames_come_back_larger_and_in_order(depth: int, max_batch: int) -> Non
         assert np.array_equal(one, frame.repeat(2, axis=0).repeat(2, axis=1))
 
 
-@pytest.mark.parametrize(("size", "shape"), [(Size(height=30), (30, 46)), (Size(width=99), (66, 99)), (Size(scale=1.5), (30, 46))])
+@pytest.mark.parametrize(
+    ("size", "shape"), [(Size(height=30), (30, 46)), (Size(width=99), (66, 99)), (Size(scale=1.5), (30, 46))]
+)
 def test_frames_have_the_size_that_is_asked_for(size: Size, shape: tuple[int, int]) -> None:
     options = FrameOptions(size=size)
     assert options.size_of(30, 20, 2, even=True) == shape[::-1]
