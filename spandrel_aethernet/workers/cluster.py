@@ -9,8 +9,9 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,8 @@ LOCAL = "local"
 """Instead of an address: start a cluster of this machine."""
 _RETRIES = 2
 """How many times Ray runs a task again whose actor died."""
+_IDLE_SECONDS = 60
+"""How long a worker keeps its GPU while nothing is left for it and others are busy."""
 _STORE_BYTES = 100 * 2**20
 """Shared memory of a cluster that is started here, for paths and outcomes only."""
 _ENVIRONMENT = {
@@ -66,16 +69,14 @@ def cluster(
         if not nodes:
             raise AetherError("no node of the Ray cluster has a CPU to give")
         check_nodes(library, nodes, spec, outputs)
-        actors = Actors(library, spec, threads, count, on_gpu=bool(gpus))
-        try:
-            yield actors
-        finally:
-            actors.end()
+        yield Actors(library, spec, threads, count, on_gpu=bool(gpus))
 
 
 @contextmanager
 def _connected(library: Any, address: str) -> Generator[None]:
     """Connect for the time of the block, unless this process is connected already."""
+    if address != LOCAL:
+        check_answers(address)
     if library.is_initialized():
         yield
         return
@@ -85,7 +86,6 @@ def _connected(library: Any, address: str) -> Generator[None]:
         "object_store_memory": _STORE_BYTES,
     }
     if address != LOCAL:
-        check_answers(address)
         options = {"address": address}
     ours = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
@@ -100,7 +100,11 @@ def _connected(library: Any, address: str) -> Generator[None]:
             signal.signal(signal.SIGTERM, handler)  # Ray's own ends this process with another exit code
         yield
     finally:
-        library.shutdown()
+        try:
+            library.shutdown()
+        except KeyboardInterrupt:  # one that came before ends the next import too, and that may be here
+            library.shutdown()
+            raise
 
 
 class Actors:
@@ -124,9 +128,13 @@ class Actors:
         self._new = partial(library.remote(**options)(Worker).remote, spec, threads)
         self._actors: dict[int, Any] = {}
         self._asked: dict[Any, int] = {}
+        self._idle: dict[int, float] = {}
+        self._left: list[Any] = []
 
     def ask(self, hand: int, name: str, *arguments: object) -> None:
         """Call a method of a worker."""
+        self._end_left()
+        self._idle.pop(hand, None)
         if hand not in self._actors:
             self._actors[hand] = self._new()
         self._asked[getattr(self._actors[hand], name).remote(*arguments)] = hand
@@ -137,16 +145,21 @@ class Actors:
         for answer in done:
             yield self._asked.pop(answer), partial(self._answer, answer)
 
-    def rest(self, hand: int) -> None:
-        """Give back a worker's GPU: one that died with its node may be waiting for it."""
-        if (actor := self._actors.pop(hand, None)) is not None:
-            self._ray.kill(actor)
+    def stop(self) -> None:
+        """Let the workers that have not answered end before others are asked, or with the connection."""
+        self._left += [self._actors.pop(hand) for hand in self._asked.values()]
+        self._asked.clear()
 
-    def end(self) -> None:
-        """End all workers at once."""
-        for hand in [*self._actors]:
-            with suppress(Exception):  # the cluster may be gone
-                self.rest(hand)
+    def rest(self, hand: int) -> None:
+        """After a while, give back a worker's GPU: one that died with its node may be waiting for it."""
+        since = self._idle.setdefault(hand, time.monotonic())
+        if hand in self._actors and time.monotonic() - since > _IDLE_SECONDS:
+            self._left.append(self._actors.pop(hand))
+            self._end_left()
+
+    def _end_left(self) -> None:
+        while self._left:
+            self._ray.kill(self._left.pop())
 
     def _answer(self, answer: Any) -> Any:
         try:

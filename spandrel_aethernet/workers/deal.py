@@ -40,6 +40,10 @@ class Hands(Protocol):
         """
         ...
 
+    def stop(self) -> None:
+        """End the workers that have not answered; they are replaced when they are asked again."""
+        ...
+
     def rest(self, hand: int) -> None:
         """Let a worker that nothing is left for give its place to others, if it holds one."""
         ...
@@ -49,8 +53,15 @@ def deal(tasks: Sequence[Task[Result]], hands: Hands, *, progress: Progress = SI
     """Run tasks, each by the first worker that is free, and yield what became of their parts as it comes.
 
     If a worker dies, each part of its task is run again by itself; what `tries` workers die of has failed.
-    Raises what a worker raises.
+    Raises what a worker raises; however it ends, nobody works on.
     """
+    try:
+        yield from _dealt(tasks, hands, progress)
+    finally:
+        hands.stop()
+
+
+def _dealt(tasks: Sequence[Task[Result]], hands: Hands, progress: Progress) -> Generator[Result]:
     queue = deque((task, 1) for task in tasks)
     idle = deque(range(hands.count))
     given: dict[int, tuple[Task[Result], int]] = {}
@@ -86,6 +97,15 @@ def ask_all(
 
     Raises what a worker raises, and `AetherError` if one dies again and again.
     """
+    try:
+        return _all_answers(hands, name, arguments, progress, step)
+    finally:
+        hands.stop()
+
+
+def _all_answers(
+    hands: Hands, name: str, arguments: Sequence[object], progress: Progress, step: str | None
+) -> list[Any]:
     answered, tries = dict[int, Any](), Counter[int]()
     for hand in range(hands.count):
         hands.ask(hand, name, *arguments)

@@ -28,7 +28,7 @@ def check_nodes(library: Any, nodes: Sequence[Any], spec: ModelSpec, outputs: Se
         checked: list[tuple[str, Any]] = []
         for node in nodes:
             here = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            check = library.remote(num_cpus=0, scheduling_strategy=here, max_retries=0)(_lack_of_node())
+            check = library.remote(num_cpus=0, scheduling_strategy=here, max_retries=0)(lack_of_node())
             name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
             checked.append((name, check.remote(__version__, str(spec.path), digest, token)))
         lacking: list[str] = []
@@ -43,7 +43,7 @@ def check_nodes(library: Any, nodes: Sequence[Any], spec: ModelSpec, outputs: Se
         raise AetherError("; ".join(lacking))
 
 
-def _lack_of_node() -> Callable[[str, str, str, str | None], str | None]:
+def lack_of_node() -> Callable[[str, str, str, str | None], str | None]:
     """Return what tells, run on a node, what that lacks: the package, the model or the shared folder.
 
     It is a function in a function, since Ray sends those as they are: a node may not have this module.

@@ -54,10 +54,19 @@ class Processes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        processes = [process for process, _ in self._running.values()]
-        for _, connection in self._running.values():
+        self._end([*self._running])
+
+    def stop(self) -> None:
+        """End those that have not answered."""
+        self._end([*self._asked])
+        self._asked.clear()
+
+    def _end(self, hands: Sequence[int]) -> None:
+        """End workers, after the files that they are writing."""
+        ended = [self._running.pop(hand) for hand in hands]
+        processes = [process for process, _ in ended]
+        for _, connection in ended:
             connection.close()
-        self._running.clear()
         deadline = time.monotonic() + _GRACE_SECONDS
         try:
             for process in processes:

@@ -54,6 +54,15 @@ class About:
     description: str
     scale: int
     channels: int
+    precision: str
+    """What runs it, and in which number format."""
+
+    @classmethod
+    def of(cls, model: OpenModel) -> About:
+        """Tell about a model."""
+        backend = model.backend
+        precision = f"{type(backend).__name__} {getattr(backend, 'dtype', '')}".strip()
+        return cls(model.description, backend.scale, backend.channels, precision)
 
 
 class Task(Protocol[Result]):
@@ -140,8 +149,7 @@ class Worker:
 
     def load(self) -> About:
         """Load the model; raises errors as `open_model` does."""
-        model = self._model()
-        return About(model.description, model.backend.scale, model.backend.channels)
+        return About.of(self._model())
 
     def tiles(self, tile: int | None, overlap: int | None) -> tuple[int, int]:
         """Return what `choose_tiles` does here, where a GPU may have less memory than others."""

@@ -10,9 +10,11 @@ from typing import Protocol
 
 import torch
 
+from ..inference.backend import Backend
 from ..inference.image_files import FileOptions, Outcome, upscale_files
 from ..inference.jobs import Job
 from ..inference.pipeline import Threads
+from ..inference.tiling import choose_tiles
 from ..progress import SILENT, Progress
 from .cluster import cluster
 from .deal import Hands, ask_all, deal
@@ -31,6 +33,15 @@ class Team(Protocol):
 
     about: About
     workers: int
+    backend: Backend | None
+    """What runs the model if that is this process alone."""
+
+    def settled(self, options: FileOptions) -> FileOptions:
+        """Return options with tile and overlap as all workers can have them; raises as `choose_tiles` does.
+
+        What a network makes of a pixel depends on its tile, and what a GPU can hold on what else it does.
+        """
+        ...
 
     def upscale(
         self,
@@ -90,8 +101,13 @@ class _Alone:
 
     def __init__(self, spec: ModelSpec, progress: Progress) -> None:
         model = spec.open(progress)
-        self._backend = model.backend
-        self.about = About(model.description, model.backend.scale, model.backend.channels)
+        self._own = model.backend
+        self.backend: Backend | None = model.backend
+        self.about = About.of(model)
+
+    def settled(self, options: FileOptions) -> FileOptions:
+        tile, overlap = choose_tiles(self._own, options.tile, options.overlap)
+        return replace(options, tile=tile, overlap=overlap)
 
     def upscale(
         self,
@@ -101,11 +117,11 @@ class _Alone:
         threads: Threads | None = None,
         progress: Progress = SILENT,
     ) -> Generator[Outcome]:
-        return upscale_files(jobs, self._backend, options, threads=threads, progress=progress)
+        return upscale_files(jobs, self._own, options, threads=threads, progress=progress)
 
     def run(self, tasks: Sequence[Task[Result]], *, progress: Progress = SILENT) -> Generator[Result]:
         for task in tasks:
-            yield from task.run(self._backend)
+            yield from task.run(self._own)
             progress.poll()
 
 
@@ -115,8 +131,14 @@ class _Dealt:
     def __init__(self, hands: Hands, progress: Progress, *, absolute: bool = False) -> None:
         self._hands, self._absolute = hands, absolute
         self.workers = hands.count
+        self.backend: Backend | None = None
         first: About = ask_all(hands, "load", progress=progress, step="loading")[0]
-        self.about = replace(first, description=f"{first.description}, {hands.count} workers")
+        many = "workers" if hands.count > 1 else "worker"
+        self.about = replace(first, description=f"{first.description}, {hands.count} {many}")
+
+    def settled(self, options: FileOptions) -> FileOptions:
+        tile, overlap = min(ask_all(self._hands, "tiles", options.tile, options.overlap))
+        return replace(options, tile=tile, overlap=overlap)
 
     def upscale(
         self,
@@ -126,10 +148,7 @@ class _Dealt:
         threads: Threads | None = None,
         progress: Progress = SILENT,
     ) -> Generator[Outcome]:
-        options = options or FileOptions()
-        # What a network makes of a pixel depends on its tile, and what a GPU can hold on what else it does.
-        tile, overlap = min(ask_all(self._hands, "tiles", options.tile, options.overlap, progress=progress))
-        options = replace(options, tile=tile, overlap=overlap)
+        options = self.settled(options or FileOptions())
         told = {self._sent(job): job for job in jobs}
         for outcome in self.run(_in_tasks([*told], self.workers, options, threads), progress=progress):
             yield outcome._replace(job=told[outcome.job])
