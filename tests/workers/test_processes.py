@@ -67,6 +67,7 @@ def test_what_a_worker_raises_arrives(team: Team) -> None:
         list(team.run([Steps((1,), raising="a mistake")]))
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(team: Team, tmp_path: Path) -> None:
     jobs = some(tmp_path / "in", 60)
     states: Counter[str] = Counter()
