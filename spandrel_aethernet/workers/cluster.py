@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import AetherError, ArgumentError, missing_extras
+from ..errors import AetherError, ArgumentError, Hint, missing_extras
 from .deal import POLL_SECONDS, WorkerDied
 from .nodes import check_nodes
 from .processes import QUIET_THREADS
@@ -95,7 +95,10 @@ def _connected(library: Any, address: str) -> Generator[None]:
         except (ConnectionError, RuntimeError, ValueError, OSError, ImportError) as error:
             where = "a local Ray cluster" if address == LOCAL else f"the Ray cluster at {address}"
             reason = str(error).strip().partition("\n")[0].rstrip(".")
-            raise AetherError(f"{where} cannot be used: {reason}") from error
+            hint = Hint("if it asks for a token, set RAY_AUTH_MODE=token in the environment")
+            raise AetherError(
+                f"{where} cannot be used: {reason}", None if address == LOCAL else hint
+            ) from error
         if ours:
             signal.signal(signal.SIGTERM, handler)  # Ray's own ends this process with another exit code
         yield
