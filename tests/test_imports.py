@@ -50,7 +50,17 @@ ARROWS["__main__"] = {"cli"}
 """Who may import whom: nothing up, nothing sideways. Folders may import of their own, and all the version."""
 
 FOREIGN = {
-    "torch": {"model", "images", "onnx_export", "inference", "workers", "evaluation", "release", "cli"},
+    "torch": {
+        "model",
+        "images",
+        "onnx_export",
+        "inference",
+        "video",
+        "workers",
+        "evaluation",
+        "release",
+        "cli",
+    },
     "spandrel": {"model", "inference", "evaluation"},
     "onnx": {"onnx_model", "lint", "onnx_export", "engines", "inference", "release"},
     "onnxruntime": {"onnx_export", "inference"},

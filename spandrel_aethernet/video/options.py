@@ -14,6 +14,7 @@ from ..errors import OutputError, VideoError, missing_extras
 from .colour import BT709, RGB, Colour
 from .pixel_format import choose_pixel_format, format_named
 from .probe import VideoInfo
+from .processor import has_avx512
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -37,6 +38,10 @@ _FIXED = {
     "h264_nvenc": {"rc": "vbr", "b": "0"}, "hevc_nvenc": {"rc": "vbr", "b": "0"},
     "av1_nvenc": {"rc": "vbr", "b": "0"},
 }  # fmt: skip
+_PARAMETERS = {"libx265": ["log-level=none"]}
+_SAME_BYTES = "asm=AVX2"
+"""With AVX-512, what x264 in PyAV 18.1 makes of the same frames differs from run to run, with one thread
+too; not without its macroblock tree, nor with AVX2 (tests/video/test_encoders.py)."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +196,9 @@ def _encoder_options(
 
 def _hdr_options(info: VideoInfo, encoder: str, notes: list[str]) -> dict[str, str]:
     """Return what tells an encoder of the screen that HDR was made on, and of its brightest light."""
-    parameters = ["log-level=none"] if encoder == "libx265" else []
+    parameters = list(_PARAMETERS.get(encoder, []))
+    if encoder == "libx264" and has_avx512():
+        parameters.append(_SAME_BYTES)
     if info.mastering:
         mastered = [Fraction(*pair) for pair in zip(info.mastering[::2], info.mastering[1::2], strict=True)]
         red, green, blue, white = (mastered[n : n + 2] for n in (0, 2, 4, 6))
