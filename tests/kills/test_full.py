@@ -52,7 +52,7 @@ def check_failed(ended: Ended, command: Command, folder: Path, old: Files) -> No
     assert ended.code == 1, ended.said
     lines = ended.said.splitlines()
     if command.by_file:
-        assert lines[-1] == "0 of 3 written"
+        assert lines[-1] == "0 of 3 written, 3 failed"
         lines = [line for line in lines if line.startswith("failed: ")]
     else:
         assert len(lines) == 1
