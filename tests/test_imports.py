@@ -274,6 +274,7 @@ print(main(["export", str(DEMO_MODEL), "-o", "out.onnx"]))
     return run_python(code).split("PART\n")
 
 
+@pytest.mark.slow
 def test_every_module_and_every_help_works_without_optional_packages(
     without_optional_packages: list[str],
 ) -> None:
@@ -282,12 +283,14 @@ def test_every_module_and_every_help_works_without_optional_packages(
     assert helps.count("usage: aethernet ") >= 8
 
 
+@pytest.mark.slow
 def test_only_install_registers(without_optional_packages: list[str]) -> None:
     registered = without_optional_packages[1].split()
     assert "ESRGAN" in registered
     assert "AetherNet" not in registered
 
 
+@pytest.mark.slow
 def test_a_missing_optional_package_is_one_sentence_with_the_command_that_helps(
     without_optional_packages: list[str],
 ) -> None:

@@ -12,6 +12,7 @@ from ..artifacts import Artifacts
 from ..conftest import Result
 
 
+@pytest.mark.slow
 def test_json_is_one_document(artifacts: Artifacts, tmp_path: Path, aethernet: Callable[..., Result]) -> None:
     sizes = ["--height", "16:32:64", "--width", "16:32:64"]
     options = ["--calibrate", artifacts.images, *sizes, "--json"]

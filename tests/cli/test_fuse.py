@@ -61,6 +61,7 @@ def test_files_go_through_both_formats_unchanged(
     assert all(torch.equal(tensor, expected[key]) for key, tensor in load(second.read_bytes()).items())
 
 
+@pytest.mark.slow
 def test_raw_weights_are_a_choice(aethernet: Callable[..., Result], tmp_path: Path) -> None:
     files = [tmp_path / "grid.pth", tmp_path / "raw.pth"]
     for file in files:

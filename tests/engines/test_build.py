@@ -81,7 +81,7 @@ def check_report(report: BuildReport, source: Path, precision: str) -> None:
     [
         pytest.param("fp32", {"fp32": 13}, {"fp32"}, marks=pytest.mark.slow),
         pytest.param("fp16", {"fp16": 13}, {"fp16"}, marks=pytest.mark.slow),
-        ("fp32-int8", {"int8": 6, "fp32": 5}, {"int8", "fp32"}),
+        pytest.param("fp32-int8", {"int8": 6, "fp32": 5}, {"int8", "fp32"}, marks=pytest.mark.slow),
         ("fp16-int8", {"int8": 7, "fp16": 4}, {"int8", "fp16", "fp32"}),
     ],
 )
@@ -142,6 +142,7 @@ def test_the_demo_model_for_each_target(target: str, artifacts: Artifacts, tmp_p
     check_target(build_engine(source, tmp_path / "a.engine", BuildOptions(targets=target)), target, 17)
 
 
+@pytest.mark.slow
 def test_several_targets_at_once(artifacts: Artifacts, tmp_path: Path) -> None:
     source = artifacts.onnx("fp16")
     asked = ["RTX 2080 Ti", "sm80", "8.6", "RTX4090", "120", "RTX 3060"]

@@ -117,6 +117,7 @@ def test_a_file_of_one_size_and_other_names(tmp_path: Path) -> None:
     assert info.profile == Profile(Range.only(2), Range.only(48), Range.only(64))
 
 
+@pytest.mark.slow
 def test_given_shapes_win_over_the_file_and_it_over_the_published_ones(
     artifacts: Artifacts, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ def answers(servers: Sequence[Server]) -> Mapping[tuple[str, str], Answer]:
     return {(answer.item[1], answer.item[2]): answer for answer in answers}
 
 
+@pytest.mark.slow
 @ALL
 def test_what_broke_something_is_refused(name: str, target: str, request: pytest.FixtureRequest) -> None:
     breaker = BREAKERS[name]

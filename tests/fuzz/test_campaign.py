@@ -21,6 +21,7 @@ def rows(servers: Sequence[Server]) -> Mapping[str, Row]:
     return run(servers, [item for name in FORMATS for item in items_of(name, EACH, 0)])
 
 
+@pytest.mark.slow
 @NAMES
 def test_damaged_files_end_as_documented(name: str, rows: Mapping[str, Row]) -> None:
     assert _wrong(rows[name]) == []

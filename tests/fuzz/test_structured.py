@@ -59,6 +59,7 @@ contents: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@pytest.mark.slow
 @FEW
 @given(content=contents, legacy=st.booleans())
 def test_what_torch_saves_is_read_back(content: Any, legacy: bool) -> None:

@@ -96,6 +96,7 @@ def test_a_network_runs_as_often_as_a_size_needs(height: int, passes: int, tmp_p
     assert len(told) == 1 + passes
 
 
+@pytest.mark.slow
 def test_no_more_files_are_in_memory_than_the_threads_hold(tmp_path: Path) -> None:
     """Three hundred files: how many pictures are alive does not grow with them."""
     (job,) = some(tmp_path / "in", 1)

@@ -37,6 +37,7 @@ def watching(folder: Path, output: Path) -> Generator[SimpleQueue[list[Job]]]:
     assert not thread.is_alive()
 
 
+@pytest.mark.slow
 def test_what_appears_is_taken_once_it_is_whole(tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "in" / "larger"
     output.mkdir(parents=True)

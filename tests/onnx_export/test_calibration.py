@@ -89,6 +89,7 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
         calibration_images(tmp_path / "there", 3)
 
 
+@pytest.mark.slow
 def test_a_float_model_that_is_not_verified_needs_no_image(tmp_path: Path, artifacts: Artifacts) -> None:
     (tmp_path / "damaged.png").write_bytes(b"damaged")
     exported = export_network(artifacts.tiny, precision="fp32", calibration=tmp_path, verified=False)

@@ -25,7 +25,7 @@ from ..conftest import Result, make_network
 SMALL = Profile(Range(1, 1, 2), Range(8, 16, 24), Range(8, 16, 24))
 
 
-@pytest.fixture(scope="module", params=["fp16", "fp16-int8"])
+@pytest.fixture(scope="module", params=["fp16", pytest.param("fp16-int8", marks=pytest.mark.slow)])
 def pair(
     request: pytest.FixtureRequest, artifacts: Artifacts, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
@@ -98,6 +98,7 @@ def test_it_is_opened_as_vs_mlrt_opens_it(pair: tuple[Path, Path]) -> None:
     assert session.run(None, {"input": image})[0].shape == (1, 3, 80, 112)
 
 
+@pytest.mark.slow
 def test_an_engine_of_it_takes_float32_and_keeps_its_int8(pair: tuple[Path, Path], tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
     options = BuildOptions(targets=["8.6"])
@@ -145,6 +146,7 @@ def test_what_leaves_float16_is_still_said() -> None:
         export_network(network, precision="fp16", io="fp32", profile=SMALL)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_wrote(
     artifacts: Artifacts, tmp_path: Path, aethernet: Callable[..., Result]
 ) -> None:

@@ -193,6 +193,7 @@ def test_fixed_shapes(artifacts: Artifacts) -> None:
     assert [agreement.shape for agreement in exported.report.agreements] == [(1, 3, 24, 40)]
 
 
+@pytest.mark.slow
 def test_a_descriptor_gives_the_bytes_of_its_file(tmp_path: Path, artifacts: Artifacts) -> None:
     """But for what the metadata say of the source."""
     descriptor = load_model(artifacts.tiny)
@@ -207,6 +208,7 @@ def test_a_descriptor_gives_the_bytes_of_its_file(tmp_path: Path, artifacts: Art
     assert all(torch.equal(descriptor.model.state_dict()[key], tensor) for key, tensor in before.items())
 
 
+@pytest.mark.slow
 def test_steps_are_told_and_counted_to_their_end(artifacts: Artifacts) -> None:
     steps = Recorder()
     export_network(as_source(artifacts.tiny), calibration=artifacts.images, progress=steps)
@@ -221,6 +223,7 @@ def test_what_a_poll_raises_leaves_nothing(tmp_path: Path, artifacts: Artifacts)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_agree_is_not_written(tmp_path: Path) -> None:
     network = make_network(**TINY)
     network.get_parameter("conv_last.bias").data += 2000  # float16 steps by 1 there

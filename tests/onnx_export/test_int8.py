@@ -97,6 +97,7 @@ def test_the_exported_file_loses_little_on_photographs(artifacts: Artifacts) -> 
     assert in_float - of_file(artifacts.onnx("fp32-int8", "demo")) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32-int8", pytest.param("fp16-int8", marks=pytest.mark.slow)])
 def test_most_of_the_arithmetic_is_int8(precision: str, artifacts: Artifacts) -> None:
     file = artifacts.onnx(precision, "demo")

@@ -21,6 +21,7 @@ def with_weight(name: str, factor: float) -> AetherNet:
     return network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "factor", "precision", "sentence"),
     [

@@ -34,7 +34,7 @@ from ..model.reference import load_case
 SLOW = [pytest.param(precision, marks=pytest.mark.slow) for precision in ("fp32", "fp16")]
 
 
-@pytest.mark.parametrize("precision", ["fp32-int8", "fp16-int8", *SLOW])
+@pytest.mark.parametrize("precision", [pytest.param("fp32-int8", marks=pytest.mark.slow), "fp16-int8", *SLOW])
 def test_every_precision_agrees_with_pytorch(artifacts: Artifacts, precision: str) -> None:
     model = onnx.load(artifacts.onnx(precision, "second"))
     assert artifacts.report(precision, "second").agreements

@@ -155,6 +155,7 @@ def test_the_client_of_the_page(
     assert psnr(made, expected, peak=255) > 45
 
 
+@pytest.mark.slow
 def test_the_batch_is_the_profiles(artifacts: Artifacts, tmp_path: Path) -> None:
     profile = Profile(Range(1, 1, 2), Range(16, 16, 32), Range(16, 16, 32))
     exported = export_network(artifacts.tiny, precision="fp16", profile=profile, verified=False)

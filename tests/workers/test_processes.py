@@ -25,7 +25,10 @@ from ..artifacts import Artifacts
 from ..conftest import make_second, start
 from .files import Steps, contents, hidden, some, to
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+pytestmark = [
+    pytest.mark.slow,  # a process takes seconds to begin
+    pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,6 @@ def test_what_a_worker_raises_arrives(team: Team) -> None:
         list(team.run([Steps((1,), raising="a mistake")]))
 
 
-@pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(team: Team, tmp_path: Path) -> None:
     jobs = some(tmp_path / "in", 60)
     states: Counter[str] = Counter()
@@ -90,7 +92,6 @@ def test_closing_it_ends_the_work_and_leaves_nothing_partial(team: Team, tmp_pat
     assert len([content for content in contents(jobs) if content]) < 59
 
 
-@pytest.mark.slow
 def test_what_every_worker_dies_of_fails_by_itself(team: Team) -> None:
     results = list(team.run([Steps((1, 2, 3), deadly=2), Steps((4, 5), deadly=2), Steps((6,), deadly=2)]))
     assert sorted(int(result.split()[0]) for result in results) == [1, 2, 3, 4, 5, 6]
@@ -99,7 +100,6 @@ def test_what_every_worker_dies_of_fails_by_itself(team: Team) -> None:
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", ["onnx", "attention"])
 def test_two_write_what_one_writes_of_any_network(model: str, artifacts: Artifacts, tmp_path: Path) -> None:
     path = artifacts.onnx("fp16-int8", "tiny") if model == "onnx" else tmp_path / "attention.pth"
@@ -137,7 +137,6 @@ def gone(processes: list[int], seconds: float) -> bool:
     return True
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the process table of Linux")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_command_that_is_ended_ends_its_workers_and_leaves_nothing(
