@@ -26,3 +26,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("described.engine.json").write_text("kept")
     Path("file").write_bytes(b"")
     return tmp_path
+
+
+@pytest.fixture
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small 2x checkpoint."""
+    path = tmp_path_factory.mktemp("model") / "small_2x.pth"
+    torch.save(make_network().state_dict(), path)
+    return path

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from spandrel_aethernet.data import half_size
-from spandrel_aethernet.images.files import FORMATS, Picture, Pixels, read_picture
+from spandrel_aethernet.images.files import FORMATS, Picture, Pixels, read_picture, write_picture
 
 ICC: bytes = cast(Any, ImageCms).ImageCmsProfile(cast(Any, ImageCms).createProfile("sRGB")).tobytes()
 
@@ -74,3 +74,10 @@ def with_metadata(pixels: Pixels, *, orientation: int = 6) -> Picture:
             "icc-profile-data": (pyvips.GValue.blob_type, ICC),
         },
     )
+
+
+def save(path: Path, kind: str = "rgb8") -> Path:
+    """Write a picture of a kind, and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(Picture(kind_of_picture(kind)), path)
+    return path
