@@ -53,31 +53,27 @@ def _print(conversions: Conversions, results: Sequence[Throughput]) -> None:
         f"conversions of a {conversions.size} frame, to 2x: {conversions.now * 1e3:.0f} ms of CPU, "
         f"{conversions.before * 1e3:.0f} ms before ({conversions.before / conversions.now:.1f} times)"
     )
-    head = ["frames", "network", "network alone", "in memory", "before", "ratio to alone"]
-    rows = [
+    OUT.print()
+    OUT.print("frames a second, from memory to memory")
+    _print_rates(
+        ["network alone", "in memory", "before", "ratio to alone"],
+        [(one, [one.alone, one.memory, one.memory_before], one.memory / one.alone) for one in results],
+    )
+    OUT.print()
+    OUT.print("frames a second, from PNG files to PNG files: each stage alone, and all together")
+    _print_rates(
+        ["reading", "network", "writing", "all", "before", "ratio to slowest"],
         [
-            one.size,
-            one.network,
-            *(_rate(seconds) for seconds in (one.alone, one.memory, one.memory_before)),
-            f"{one.memory / one.alone:.2f}",
-        ]
-        for one in results
-    ]
-    OUT.print("\nframes a second, from memory to memory")
-    print_table(head, rows, left=2)
-    head = ["frames", "network", "reading", "network", "writing", "all", "before", "ratio to slowest"]
-    rows = [
-        [
-            one.size,
-            one.network,
-            *(_rate(part) for part in (one.read, one.memory, one.write, one.files, one.files_before)),
-            f"{one.files / one.slowest:.2f}",
-        ]
-        for one in results
-    ]
-    OUT.print("\nframes a second, from PNG files to PNG files: each stage alone, and all together")
-    print_table(head, rows, left=2)
+            (one, [one.read, one.memory, one.write, one.files, one.files_before], one.files / one.slowest)
+            for one in results
+        ],
+    )
 
 
-def _rate(seconds: float) -> str:
-    return f"{1 / seconds:.3g}"
+def _print_rates(head: Sequence[str], rows: Sequence[tuple[Throughput, Sequence[float], float]]) -> None:
+    """Print seconds a frame as frames a second, and a ratio."""
+    cells = [
+        [one.size, one.network, *(f"{1 / part:.3g}" for part in seconds), f"{ratio:.2f}"]
+        for one, seconds, ratio in rows
+    ]
+    print_table(["frames", "network", *head], cells, left=2)
