@@ -114,14 +114,23 @@ def _put(values: Tensor, pixels: Tensor) -> Tensor:
     scaled.clamp_(0, top)
     if pixels.dtype != torch.float32:
         scaled.round_()
+    if pixels.device.type == "cpu":
+        _interleave(scaled.numpy(), as_array(pixels))
+        return total
     if pixels.dtype == torch.int16:
         scaled = scaled.to(torch.int32)  # of which the lower half is taken next
-    whole = scaled.to(pixels.dtype)
-    if whole.is_contiguous(memory_format=torch.channels_last):
-        pixels.copy_(whole.permute(0, 2, 3, 1))
-    else:  # half again as fast as copying the permuted tensor
-        torch.stack(whole.unbind(1), 3, out=pixels)
+    pixels.copy_(scaled.to(pixels.dtype).permute(0, 2, 3, 1))
     return total
+
+
+def _interleave(planes: NDArray[np.float32], pixels: NDArray[Any]) -> None:
+    """Write N x C x H x W into N x H x W x C of any dtype; NumPy takes half the time of PyTorch for it."""
+    if planes.strides[1] == planes.itemsize:  # channels last in memory
+        pixels[...] = np.moveaxis(planes, 1, -1)
+        return
+    whole = planes.astype(pixels.dtype)
+    for channel in range(whole.shape[1]):
+        pixels[..., channel] = whole[:, channel]
 
 
 def white(dtype: np.dtype[Any]) -> int:
