@@ -115,7 +115,8 @@ def _put(values: Tensor, pixels: Tensor) -> Tensor:
     if pixels.dtype != torch.float32:
         scaled.round_()
     if pixels.device.type == "cpu":
-        _interleave(scaled.numpy(), as_array(pixels))
+        with np.errstate(invalid="ignore"):  # what is not finite shows in the sum
+            _interleave(scaled.numpy(), as_array(pixels))
         return total
     if pixels.dtype == torch.int16:
         scaled = scaled.to(torch.int32)  # of which the lower half is taken next
