@@ -19,6 +19,7 @@ _EXTRAS = {
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
     "skimage": "compare",
+    "matplotlib": "plot",
     "av": "video",
     "ray": "cluster",
     "watchfiles": "watch",

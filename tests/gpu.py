@@ -78,14 +78,10 @@ def _page(document: dict[str, Any]) -> str:
     tests = ", ".join(f"{count} {what}" for what, count in document["tests"].items())
     lines = [*(f"- {name}: {value}" for name, value in document["machine"].items()), f"- tests: {tests}", ""]
     lines += ["| input | network | median (ms) | times as fast as the first |", "|---|---|---|---|"]
-    forward = document["forward passes"]
-    for timing in forward.get("timings", []):
-        for name, seconds, ratio in zip(
-            forward["networks"], timing["seconds"], timing["ratios"], strict=True
-        ):
-            lines.append(
-                f"| {timing['side']}×{timing['side']} | {name} | {seconds * 1e3:.2f} | {ratio:.2f} |"
-            )
+    for size in document["forward passes"].get("sizes", []):
+        for one in size["results"]:
+            cells = size["size"], one["contestant"], f"{one['seconds'] * 1e3:.2f}", f"{one['ratio']:.2f}"
+            lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| frames | network | alone (fps) | in memory (fps) | with files (fps) | before (fps) |"]
     lines += ["|---|---|---|---|---|---|"]
     for row in document["end to end"].get("results", []):

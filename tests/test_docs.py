@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,15 @@ def user(tmp_path_factory: pytest.TempPathFactory, artifacts: Artifacts) -> Path
     return folder
 
 
-@pytest.mark.parametrize(("page", "command"), [one for one in commands() if one[1].startswith("aethernet ")])
+def ours() -> Iterator[Any]:
+    """Yield every command of ours; a benchmark starts a process for each contestant, which takes seconds."""
+    for page, command in commands():
+        if command.startswith("aethernet "):
+            slow = [pytest.mark.slow] if command.startswith("aethernet benchmark") else []
+            yield pytest.param(page, command, marks=slow)
+
+
+@pytest.mark.parametrize(("page", "command"), ours())
 def test_commands_of_ours(
     page: str,
     command: str,

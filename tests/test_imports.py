@@ -18,6 +18,7 @@ from spandrel_aethernet.errors import AetherError
 
 OPTIONAL = (
     "av",
+    "matplotlib",
     "onnx",
     "onnxruntime",
     "onnxscript",
@@ -41,7 +42,7 @@ ARROWS = {name: {"errors"} for name in FOUNDATION} | {
     "inference": FOUNDATION | {"model", "images", "onnx_model", "engines"},
     "video": FOUNDATION | {"images", "inference"},
     "workers": FOUNDATION | {"model", "images", "engines", "inference", "video"},
-    "evaluation": FOUNDATION | {"model", "images", "inference", "video"},
+    "evaluation": FOUNDATION | {"model", "images", "onnx_model", "inference", "video"},
 }
 ARROWS["release"] = {*ARROWS}
 ARROWS["__init__"] = {*ARROWS}
@@ -68,6 +69,7 @@ FOREIGN = {
     "tensorrt": {"engines", "inference"},
     "tensorrt_rtx": {"engines", "inference"},
     "skimage": {"evaluation"},
+    "matplotlib": {"evaluation"},
     "platformdirs": {"engines"},
     "filelock": {"engines", "video"},
     "av": {"video"},

@@ -1,77 +1,168 @@
-"""Forward passes of several networks, side by side in one run."""
+"""Forward passes of several contestants, side by side in one run."""
 
 from __future__ import annotations
 
-import copy
+import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from ..model.base import AetherBase
-from ..model.generations import deployed
 from ..progress import SILENT, Progress
-from .turns import take_turns
+from .runner import Prepared
 
-Forward = Callable[[NDArray[np.float32]], object]
-"""Runs a network on N x H x W x C, values 0..1, and returns when the output is there."""
+Ask = Callable[..., Any]
+"""Calls a method of a `Runner` or a `Matrix`, wherever it is: its name, then the arguments."""
+Size = tuple[int, int]
+"""Width and height in pixels."""
+_ENOUGH_SECONDS = 10.0
+"""That a contestant may take for a size, after which it has no more turns than it must have."""
+_LEAST_PASSES = 3
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Median seconds of one forward pass of each network on a square image."""
+class Passes:
+    """One contestant's passes over images of one size."""
 
-    side: int
+    prepared: Prepared
     seconds: Sequence[float]
+    """Of each pass, in order."""
+    peak: int | None
+    """Bytes; see `Runner.peak`."""
+
+    @property
+    def median(self) -> float:
+        """Seconds."""
+        return statistics.median(self.seconds)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """Seconds that a quarter of the passes stays below, and three quarters."""
+        low, high = np.quantile(self.seconds, (0.25, 0.75))
+        return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class SizeResult:
+    """All contestants on images of one size."""
+
+    size: Size
+    passes: Sequence[Passes]
+    matrix: Sequence[float]
+    """Multiply-adds a second of a large product of matrices, between the passes."""
+
+    @property
+    def pixels(self) -> int:
+        """Of the image that goes in."""
+        return math.prod(self.size)
 
     @property
     def ratios(self) -> list[float]:
-        """How many times as fast as the first each network is."""
-        return [self.seconds[0] / one for one in self.seconds]
+        """How many times as fast as the first each contestant is."""
+        return [self.passes[0].median / one.median for one in self.passes]
+
+    def shares(self, products: Sequence[float | None]) -> list[float | None]:
+        """Which part of the speed of the large product each reaches; `products` are multiply-adds a pixel."""
+        speed = statistics.median(self.matrix)
+        return [
+            None if each is None else each * one.prepared.pixels / one.median / speed
+            for each, one in zip(products, self.passes, strict=True)
+        ]
 
 
-def time_in_turns(
-    networks: Sequence[Forward],
-    channels: int,
-    sides: Sequence[int],
+def measure(
+    contestants: Sequence[Ask],
+    matrix: Ask,
+    sizes: Sequence[Size],
     *,
     repeats: int = 7,
     progress: Progress = SILENT,
-) -> list[Timing]:
-    """Time networks on the same random images of each side in pixels.
+) -> list[SizeResult]:
+    """Time contestants that are loaded on the same random image of each size.
 
-    They take turns; one pass of each per size is not counted. `progress` begins one step of as many parts as
-    there are passes.
+    They take turns, pass by pass, a product of matrices after each round. Who needs more than 10 seconds for
+    `repeats` passes has fewer, but 3 or `repeats` if that is less. `progress` begins a step for each size.
     """
-    progress.begin("passes", len(networks) * len(sides) * (repeats + 1))
-    timings: list[Timing] = []
-    for side in sides:
-        image = np.random.default_rng(0).random((1, side, side, channels), dtype=np.float32)
-        passes = [partial(network, image) for network in networks]
-        take_turns(passes, repeats=1, progress=progress)
-        turns = take_turns(passes, repeats=repeats, progress=progress)
-        medians = [statistics.median(turn.seconds for turn in own) for own in turns]
-        timings.append(Timing(side, medians))
-    return timings
+    products = matrix("load")
+    return [_measured(contestants, matrix, products, size, repeats, progress) for size in sizes]
 
 
-def forms(network: AetherBase, device: torch.device) -> dict[str, Forward]:
-    """Return a network as it is, fused, and folded as it is exported, ready to run on `device`."""
-    found = copy.deepcopy(network).eval()
-    fused, folded = network.fuse().eval(), deployed(network, merged=True)
-    networks = {"not fused": found, "fused": fused, "folded": folded}
-    if network.hyperparameters["fused"]:
-        del networks["not fused"]
-    return {name: _forward(form.to(device), device) for name, form in networks.items()}
+def _measured(
+    contestants: Sequence[Ask], matrix: Ask, products: int, size: Size, repeats: int, progress: Progress
+) -> SizeResult:
+    progress.begin(size_text(size), len(contestants) * (repeats + 1))
+    prepared: list[Prepared] = []
+    for ask in contestants:
+        prepared.append(ask("prepare", *size))
+        progress.advance()
+    seconds: list[list[float]] = [[] for _ in contestants]
+    speeds: list[float] = []
+    wanted = [repeats] * len(contestants)
+    for turn in range(repeats):
+        for index, ask in enumerate(contestants):
+            if turn < wanted[index]:
+                seconds[index].append(ask("run"))
+                wanted[index] = _turns(seconds[index][0], repeats)
+            progress.advance()
+        if turn < max(wanted):
+            speeds.append(products / matrix("run"))
+    peaks = [ask("peak") for ask in contestants]
+    passes = [Passes(*each) for each in zip(prepared, seconds, peaks, strict=True)]
+    return SizeResult(size, passes, speeds)
 
 
-def _forward(network: AetherBase, device: torch.device) -> Forward:
-    @torch.inference_mode()
-    def forward(image: NDArray[np.float32]) -> object:
-        return network(torch.from_numpy(image).to(device).permute(0, 3, 1, 2)).cpu()
+def growth(results: Sequence[SizeResult]) -> list[float | None]:
+    """Return the exponent with which each contestant's time grows with the pixels, 1 where it is linear.
 
-    return forward
+    It is the slope of the line that fits best through the logarithms; None for a single size.
+    """
+    pixels = [math.log(result.pixels) for result in results]
+    if len({*pixels}) < 2:
+        return [None for _ in results[0].passes]
+    medians = [[math.log(one.median) for one in result.passes] for result in results]
+    return [float(np.polyfit(pixels, own, 1)[0]) for own in zip(*medians, strict=True)]
+
+
+def size_text(size: Size) -> str:
+    """Return a size as `640x480`: width, then height."""
+    return f"{size[0]}x{size[1]}"
+
+
+def describe(
+    names: Sequence[str], products: Sequence[float | None], results: Sequence[SizeResult]
+) -> list[Mapping[str, Any]]:
+    """Return everything measured, size by size, for JSON."""
+    return [
+        {
+            "size": size_text(result.size),
+            "width": result.size[0],
+            "height": result.size[1],
+            "matrix_gflops": 2e-9 * statistics.median(result.matrix),
+            "results": [
+                {
+                    "contestant": name,
+                    "seconds": one.median,
+                    "quartiles": one.quartiles,
+                    "passes": one.seconds,
+                    "warm_up_seconds": one.prepared.seconds,
+                    "tiles": one.prepared.tiles,
+                    "description": one.prepared.description,
+                    "megapixels_per_second": result.pixels / one.median / 1e6,
+                    "frames_per_second": 1 / one.median,
+                    "ratio": ratio,
+                    "peak_bytes": one.peak,
+                    "share_of_matrix": share,
+                }
+                for name, one, ratio, share in zip(
+                    names, result.passes, result.ratios, result.shares(products), strict=True
+                )
+            ],
+        }
+        for result in results
+    ]
+
+
+def _turns(first: float, repeats: int) -> int:
+    return min(repeats, max(_LEAST_PASSES, int(_ENOUGH_SECONDS / first)))

@@ -73,13 +73,17 @@ def compare_models(
 
 def check_alike(models: Sequence[OpenModel]) -> None:
     """Raise `ArgumentError` if the models are not all of one scale and channel count."""
-    first = models[0]
-    for model in models[1:]:
-        for what in ("scale", "channels"):
-            expected, found = getattr(first.backend, what), getattr(model.backend, what)
-            if found != expected:
+    check_same([(str(one.path), one.backend.scale, one.backend.channels) for one in models])
+
+
+def check_same(models: Sequence[tuple[str, int, int]]) -> None:
+    """Raise `ArgumentError` if models, each with name, scale and channel count, differ in one of both."""
+    name, *expected = models[0]
+    for other, *found in models[1:]:
+        for what, ours, theirs in zip(("scale", "channels"), expected, found, strict=True):
+            if ours != theirs:
                 raise ArgumentError(
-                    f"{model.path} has {what} {found} and {first.path} {expected}: "
+                    f"{other} has {what} {theirs} and {name} {ours}: "
                     "only models of one scale and one channel count can be compared"
                 )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +21,12 @@ def psnr_inside(image: NDArray[np.integer], original: NDArray[np.integer], *, bo
     inner = slice(border, -border or None)
     peak = float(np.iinfo(original.dtype).max)
     return psnr(image[inner, inner], original[inner, inner], peak=peak)
+
+
+def pooled(levels: Sequence[float]) -> float:
+    """Return the PSNR in dB of the mean squared difference over images of these levels; infinity if equal."""
+    error = statistics.fmean(10 ** (-level / 10) for level in levels)
+    return -10 * math.log10(error) if error else math.inf
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .metrics import pooled
+
 
 @dataclass(frozen=True)
 class ImageResult:
@@ -60,8 +62,7 @@ class ModelResult:
     @property
     def difference_psnr(self) -> float:
         """PSNR in dB of the mean squared difference over all images; infinite if all are equal."""
-        error = statistics.fmean(10 ** (-result.difference_psnr / 10) for result in self.images)
-        return -10 * float(np.log10(error)) if error else float("inf")
+        return pooled([result.difference_psnr for result in self.images])
 
     @property
     def largest_difference(self) -> int:

@@ -1,4 +1,4 @@
-"""`aethernet demo` and `aethernet benchmark`."""
+"""`aethernet demo`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -19,7 +18,7 @@ from spandrel_aethernet.evaluation.metrics import psnr_inside
 from spandrel_aethernet.images.files import read_picture
 from spandrel_aethernet.onnx_model.metadata import read_metadata
 
-from ..conftest import Result, make_network
+from ..conftest import Result
 
 
 @pytest.mark.slow
@@ -76,25 +75,3 @@ def test_bundled_data_is_small_and_has_its_sources() -> None:
     sources = (folder / "SOURCES.md").read_text(encoding="utf-8")
     assert all(f"| {name} |" in sources for name in PHOTOGRAPHS)
     assert DEMO_MODEL.name in sources
-
-
-def test_benchmark_gives_medians_and_ratios(
-    aethernet: Callable[..., Result], checkpoint_file: Callable[[Any], Path]
-) -> None:
-    file = checkpoint_file(make_network().state_dict())
-    result = aethernet("benchmark", file, "--sizes", 16, 24, "--repeats", 2, "--json")
-    timings = json.loads(result.out)["timings"]
-    assert [timing["side"] for timing in timings] == [16, 24]
-    for timing in timings:
-        first, second, third = timing["seconds"]
-        assert timing["ratios"] == [1, first / second, first / third]
-    pair = aethernet("benchmark", file, DEMO_MODEL, "--sizes", 16, "--repeats", 1)
-    assert [line.split()[1] for line in pair.out.splitlines()[1:]] == [file.name, DEMO_MODEL.name]
-    forms = aethernet("benchmark", file, DEMO_MODEL, "--forms", "--sizes", 16, "--repeats", 1, "--json")
-    names = [
-        f"{path.name}, {form}" for path in (file, DEMO_MODEL) for form in ("not fused", "fused", "folded")
-    ]
-    assert json.loads(forms.out)["networks"] == names
-    fused = checkpoint_file(make_network().fuse().state_dict())
-    alone = aethernet("benchmark", fused, "--sizes", 16, "--repeats", 1, "--json")
-    assert json.loads(alone.out)["networks"] == [f"{fused.name}, fused", f"{fused.name}, folded"]

@@ -1,16 +1,13 @@
-"""Turn-taking: the order, what is counted, and what a benchmark and a comparison tell of it."""
+"""Turn-taking: the order, what is counted, and which models can be compared."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from spandrel_aethernet.errors import ArgumentError
-from spandrel_aethernet.evaluation.benchmark import Timing, time_in_turns
 from spandrel_aethernet.evaluation.compare import check_alike
 from spandrel_aethernet.evaluation.turns import take_turns
 from spandrel_aethernet.inference.open import OpenModel
@@ -66,25 +63,6 @@ def test_what_progress_raises_ends_the_turns() -> None:
     with pytest.raises(KeyboardInterrupt):
         take_turns([lambda: calls.append(1)], repeats=9, progress=Stopped())
     assert len(calls) == 3
-
-
-def test_a_benchmark_gives_all_networks_the_same_images() -> None:
-    seen: dict[str, list[NDArray[np.float32]]] = {"a": [], "b": []}
-    progress = Counted()
-    timings = time_in_turns(
-        [seen["a"].append, seen["b"].append], channels=4, sides=[5, 8], repeats=2, progress=progress
-    )
-    assert [image.shape for image in seen["a"]] == [(1, 5, 5, 4)] * 3 + [(1, 8, 8, 4)] * 3
-    assert all(np.array_equal(a, b) for a, b in zip(seen["a"], seen["b"], strict=True))
-    assert all(0 <= image.min() < image.max() <= 1 for image in seen["a"])
-    assert progress.steps == [(progress.steps[0][0], 12)]
-    assert progress.done == 12
-    assert [timing.side for timing in timings] == [5, 8]
-    assert all(len(timing.seconds) == 2 for timing in timings)
-
-
-def test_ratios_are_to_the_first() -> None:
-    assert Timing(64, [3.0, 1.5, 6.0]).ratios == [1, 2, 0.5]
 
 
 @pytest.mark.parametrize(
