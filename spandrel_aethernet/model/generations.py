@@ -6,10 +6,12 @@ from collections.abc import Collection
 
 from ..errors import CheckpointError
 from .base import AetherBase
+from .first.network import AetherBlock
 from .first.reader import FIRST
 from .generation import Generation
 from .operators import QuantizedOp
 from .ranges import TrainedRanges
+from .second.blocks import AetherBlock2
 from .second.reader import SECOND
 
 GENERATIONS = (FIRST, SECOND)
@@ -23,6 +25,18 @@ def deployed(network: AetherBase, *, merged: bool) -> AetherBase:
 def runnable(network: AetherBase) -> AetherBase:
     """Return a fused copy, in evaluation mode, as PyTorch runs it."""
     return generation_of_network(network).runnable(network).eval()
+
+
+def as_written(network: AetherBase) -> AetherBase:
+    """Return a fused copy, in evaluation mode, that computes each operator on the whole map, no strips.
+
+    It is the formula as published, to measure against and to compare with.
+    """
+    copy = network.fuse().eval()
+    for module in copy.modules():
+        if isinstance(module, AetherBlock | AetherBlock2):
+            module.strips = False
+    return copy
 
 
 def planned(network: AetherBase, preset: str, ranges: TrainedRanges | None) -> list[QuantizedOp]:

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from ..base import AetherBase, check_sizes
 from ..large_kernel import LargeKernelConv, check_kernels, fuse_large_kernels
+from ..strips import channels_last, computes_at_once, in_strips
 
 HEAD_WIDTH = 64
 """Channels between `conv_before_upsample` and `conv_last`, the same in every published file."""
@@ -52,14 +53,19 @@ class GatedFFN(nn.Module):
     @override
     def forward(self, x: Tensor) -> Tensor:
         """Return `fc2(gelu(fc1_gate(x)) * fc1_main(x))`, the input's shape kept."""
-        return self.fc2(F.gelu(self.fc1_gate(x)) * self.fc1_main(x))
+        gate, main = F.gelu(self.fc1_gate(x)), self.fc1_main(x)
+        return self.fc2(gate.mul_(main) if computes_at_once(x) else gate * main)
 
 
 class AetherBlock(nn.Module):
     """One residual block; input and output N x C x H x W."""
 
+    strips = True
+    """Whether a CPU may compute it in strips."""
+
     def __init__(self, dim: int, hidden: int, lk_kernel: int, sk_kernel: int, *, fused: bool) -> None:
         super().__init__()
+        self.hidden = hidden
         self.conv = LargeKernelConv(dim, lk_kernel, sk_kernel, fused=fused)
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.ffn = GatedFFN(dim, hidden)
@@ -67,8 +73,13 @@ class AetherBlock(nn.Module):
     @override
     def forward(self, x: Tensor) -> Tensor:
         """Return a tensor of the input's shape."""
-        y = self.conv(x).permute(0, 2, 3, 1)
-        return x + self.ffn(self.norm(y)).permute(0, 3, 1, 2)
+        y = self.conv(x)
+        if self.strips and computes_at_once(x):
+            return in_strips(self._add, x, y, width=self.hidden)
+        return self._add(x, y)
+
+    def _add(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + self.ffn(self.norm(y.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
 
 
 def _upsampler(scale: int) -> nn.Sequential:
@@ -138,7 +149,7 @@ class AetherNet(AetherBase):
     @override
     def forward(self, x: Tensor) -> Tensor:
         """Upscale one batch; shapes and ranges as the class says."""
-        shallow = self.conv_first((x - self.mean) * self.img_range)
+        shallow = channels_last(self.conv_first((x - self.mean) * self.img_range))
         deep = self.layers(shallow).permute(0, 2, 3, 1)
         deep = self.conv_after_body(self.norm(deep).permute(0, 3, 1, 2)) + shallow
         y = self.conv_last(self.upsample(self.conv_before_upsample(deep)))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from ..large_kernel import LargeKernelConv
+from ..strips import computes_at_once, in_strips
 from .fuse import NORM_EPS
 
 LEAST_HEAD = 32
@@ -127,9 +128,13 @@ class Form:
 class AetherBlock2(nn.Module):
     """One residual block; input and output N x C x H x W."""
 
+    strips = True
+    """Whether a CPU may compute its feed-forward in strips."""
+
     def __init__(self, form: Form) -> None:
         super().__init__()
         given = form.given
+        self.hidden = form.hidden
         self.conv = LargeKernelConv(form.dim, given["lk_kernel"], given["sk_kernel"], fused=given["fused"])
         self.norm = form.norm()
         self.ffn = GatedConvFFN(form.dim, form.hidden)
@@ -140,8 +145,16 @@ class AetherBlock2(nn.Module):
     @override
     def forward(self, x: Tensor) -> Tensor:
         """Return a tensor of the input's shape."""
-        y = self.spatial_attn(self.channel_attn(self.ffn(self.norm(self.conv(x)))))
+        y = self.conv(x)
+        if self.strips and computes_at_once(x):
+            y = in_strips(self._feed_forward, y, width=self.hidden)
+        else:
+            y = self._feed_forward(y)
+        y = self.spatial_attn(self.channel_attn(y))
         return x + (y if self.res_scale == 1 else self.res_scale * y)
+
+    def _feed_forward(self, y: Tensor) -> Tensor:
+        return self.ffn(self.norm(y))
 
 
 class QuantFusion(nn.Module):

@@ -19,16 +19,17 @@ class WholeMeans:
     pass makes one block more exact; what is left of the others' error shrinks with every pass.
     """
 
-    def __init__(self, network: nn.Module) -> None:
-        """Take a network, whose attention asks for its means here from now on."""
-        attention = [module for module in network.modules() if isinstance(module, ChannelAttention)]
-        for number, module in enumerate(attention):
-            module.given_means = partial(self._means, number)
-        self.blocks = len(attention)
+    def __init__(self) -> None:
         self._kept: tuple[slice, slice] | None = None
         self._sums: dict[int, Tensor] = {}
         self._pixels = 0
         self._known: dict[int, Tensor] = {}
+
+    def serve(self, network: nn.Module) -> None:
+        """Let the attention of a network, or of the same in another dtype, ask for its means here."""
+        attention = (module for module in network.modules() if isinstance(module, ChannelAttention))
+        for number, module in enumerate(attention):
+            module.given_means = partial(self._means, number)
 
     @contextmanager
     def of_one_image(self) -> Generator[None]:

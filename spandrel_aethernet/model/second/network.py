@@ -19,6 +19,7 @@ from typing_extensions import override
 from ...errors import ArgumentError, check_choice
 from ..base import AetherBase, check_sizes
 from ..large_kernel import check_kernels
+from ..strips import channels_last
 from .blocks import Form, QuantFusion, Upsampler, fusion_widths, head_width
 from .fuse import fuse_state_dict
 
@@ -139,7 +140,7 @@ class AetherNet2(AetherBase):
         """Upscale one batch; shapes and ranges as the class says."""
         mean = self.get_buffer("mean")
         centred = (x if self.img_range == 1 else x / self.img_range) - mean
-        y = shallow = self.conv_first(centred)
+        y = shallow = channels_last(self.conv_first(centred))
         parts: list[Tensor] = []
         for stage, narrow in zip(self.stages, self.fusion_convs, strict=True):
             y = stage(y)
