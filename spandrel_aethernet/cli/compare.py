@@ -67,7 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     check_can_run(arguments.models)
     files = find_pairs(arguments.images)
     models = open_each(
-        arguments.models, device=arguments.device, provider=arguments.provider, trust=arguments.trust
+        arguments.models,
+        device=arguments.device,
+        dtype="float32",  # what the others are compared with
+        provider=arguments.provider,
+        trust=arguments.trust,
     )
     check_alike(models)
     for model in models:

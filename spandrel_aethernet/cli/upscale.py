@@ -97,6 +97,7 @@ def _spec(arguments: argparse.Namespace) -> ModelSpec:
         trust=arguments.trust,
         build=None if shapes == Shapes() else BuildOptions(shapes=shapes),
         precision=arguments.precision,
+        compile=arguments.compile and (arguments.tile or True),
     )
 
 

@@ -65,8 +65,14 @@ def add_model(group: Arguments) -> None:
         "--dtype",
         choices=DTYPES,
         default="auto",
-        help="of PyTorch: auto (default) is float16 on CUDA, float32 elsewhere; float32 keeps all of 16-bit "
-        "images",
+        help="of PyTorch: auto (default) is float16 on CUDA, float32 elsewhere, for 8-bit images bfloat16 on "
+        "a CPU that computes in it; float32 keeps all of 16-bit images",
+    )
+    group.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile a checkpoint's network for full tiles first, which takes most of a minute and on a CPU "
+        "needs a C++ compiler; smaller images run as without it",
     )
     add_weights(group)
     add_trust(group)

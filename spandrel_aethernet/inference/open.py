@@ -39,6 +39,7 @@ _OPTIONS: dict[str, tuple[object, str, tuple[tuple[BackendName, BackendName], ..
     ),
     "dtype": ("auto", "checkpoints", (("pytorch", "pytorch"),)),
     "weights": ("grid", "checkpoints", (("pytorch", "pytorch"), ("pytorch", "tensorrt"))),
+    "compile": (False, "checkpoints", (("pytorch", "pytorch"),)),
     "provider": ("auto", "ONNX files", (("onnx", "onnx"),)),
     "trust": (False, "TensorRT engines", (("tensorrt", "tensorrt"),)),
     "precision": (None, "engines that are built of checkpoints", (("pytorch", "tensorrt"),)),
@@ -72,6 +73,7 @@ def open_model(
     trust: bool = False,
     build: BuildOptions | None = None,
     precision: str | None = None,
+    compile: bool | int = False,  # noqa: A002  (as PyTorch calls it)
     progress: Progress = SILENT,
 ) -> OpenModel:
     """Load a checkpoint with PyTorch, an ONNX file with ONNX Runtime, or an engine with TensorRT.
@@ -81,8 +83,10 @@ def open_model(
     `cached_engine`); `progress` is told how far that is. `device` (see `choose_device`, `choose_gpu`) is for
     checkpoints and engines, `dtype` (see `choose_dtype`) and `weights` are for checkpoints, `provider` (see
     `open_session`) is for ONNX files, and `trust` for engines, which are programs: it loads one that nothing
-    describes. Raises `ArgumentError` for a wrong value, or one for other files, and
-    `CheckpointError`, `OnnxError` or `EngineError` for a file that cannot be loaded.
+    describes. `compile` compiles a checkpoint's network for tiles of a side in pixels, of the one that is
+    chosen for the device if it is True, which takes most of a minute (see `compile_network`). Raises
+    `ArgumentError` for a wrong value, or one for other files, and `CheckpointError`, `OnnxError` or
+    `EngineError` for a file that cannot be loaded.
     """
     check_choice("dtype", dtype, DTYPES)
     check_choice("weights", weights, WEIGHTS)
@@ -97,6 +101,7 @@ def open_model(
         "trust": trust,
         "precision": precision,
         "build": build,
+        "compile": bool(compile),
     }
     _check_options(path, kind, options)
     if kind == "tensorrt":
@@ -112,19 +117,23 @@ def open_model(
         return OpenModel(path, network, f"{path.name}: {network.description}")
     chosen = choose_device(device)
     descriptor = load_model(path, weights=weights)
-    kept = choose_dtype(dtype, chosen)
-    name = str(kept).removeprefix("torch.")
-    description = f"{path.name}: {', '.join(descriptor.tags)}, {descriptor.scale}x, {name} on {chosen}"
-    return OpenModel(path, PyTorchBackend(descriptor.model, chosen, kept), description)
+    network = PyTorchBackend(descriptor.model, chosen, choose_dtype(dtype, chosen), compile=compile)
+    description = f"{path.name}: {', '.join(descriptor.tags)}, {descriptor.scale}x, {network.description}"
+    return OpenModel(path, network, description)
 
 
 def open_each(
-    paths: Sequence[Path], *, device: str, provider: str = "auto", trust: bool = False
+    paths: Sequence[Path],
+    *,
+    device: str,
+    dtype: str = "auto",
+    provider: str = "auto",
+    trust: bool = False,
 ) -> list[OpenModel]:
     """Load files of any kinds: `device` is for checkpoints and engines, `provider` for ONNX files.
 
-    `trust` is for engines, which run on a GPU whatever the device. Raises errors as `check_can_run` and
-    `open_model` do.
+    `dtype` is for checkpoints, `trust` for engines, which run on a GPU whatever the device. Raises errors as
+    `check_can_run` and `open_model` do.
     """
     check_can_run(paths)
     gpu = device if device.startswith("cuda") else "auto"
@@ -132,8 +141,15 @@ def open_each(
     models: list[OpenModel] = []
     for path in paths:
         kind = backend_for(path)
-        for_onnx, trusted = provider if kind == "onnx" else "auto", trust and kind == "tensorrt"
-        models.append(open_model(path, device=devices[kind], provider=for_onnx, trust=trusted))
+        models.append(
+            open_model(
+                path,
+                device=devices[kind],
+                dtype=dtype if kind == "pytorch" else "auto",
+                provider=provider if kind == "onnx" else "auto",
+                trust=trust and kind == "tensorrt",
+            )
+        )
     return models
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..errors import AetherError, Hint
 from ..images.channels import as_array, as_tensor, feed_for, from_network, to_network
 from .backend import Pending, Sample
 
+Forward = Callable[[Tensor], Tensor]
 _NOT_FINITE = Hint("if it ran in float16, take an fp32 file, or for a checkpoint {dtype}", dtype="float32")
 
 
@@ -36,6 +38,11 @@ class TensorBackend(ABC):
         What it returns may be overwritten by the next call.
         """
 
+    def forward_of(self, pixels: torch.dtype) -> Forward:
+        """Return what runs images of pixels of a dtype (see `as_tensor`): `forward` if they are all alike."""
+        del pixels
+        return self.forward
+
     @abstractmethod
     def auto_tile(self) -> int:
         """Return the side of the largest square tile that is worth running at once on this device."""
@@ -53,8 +60,10 @@ class TensorBackend(ABC):
         feed = feed_for(batch.shape[3], self.channels)
         pixels = as_tensor(batch)
 
+        forward = self.forward_of(pixels.dtype)
+
         def run(sent: Tensor) -> tuple[Tensor, Tensor]:
-            return from_network(self.forward(to_network(sent, feed)), feed, sent.dtype)
+            return from_network(forward(to_network(sent, feed)), feed, sent.dtype)
 
         if self._overlapping is not None:
             return self._overlapping.submit(pixels, run)

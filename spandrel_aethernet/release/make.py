@@ -150,7 +150,9 @@ def _compare(
     files: Sequence[Path], pairs: Sequence[PairFiles], repeats: int, progress: Progress
 ) -> Comparison:
     opened = [
-        open_model(path, provider="cpu") if path.suffix == ".onnx" else open_model(path, device="cpu")
+        open_model(path, provider="cpu")
+        if path.suffix == ".onnx"
+        else open_model(path, device="cpu", dtype="float32")
         for path in files
     ]
     return compare_models(opened, pairs, repeats=repeats, progress=progress)

@@ -39,6 +39,7 @@ class ModelSpec:
     trust: bool = False
     build: BuildOptions | None = None
     precision: str | None = None
+    compile: bool | int = False
 
     def open(self, progress: Progress = SILENT) -> OpenModel:
         """Load it; raises errors as `open_model` does."""

@@ -69,9 +69,10 @@ def test_measures_are_those_of_the_models_outputs(
     assert document["images"] == ["a.png", "b.png"]
     assert [model["file"] for model in document["models"]] == [str(model) for model in models]
     pairs = [shrunk(photograph(64, 80)), shrunk(photograph(71, 59, name="coffee"))]
+    backends = [model.backend for model in open_each(models, device="cpu", dtype="float32")]
     outputs = [
-        [upscale_pixels(open_model(model).backend, small, tile=128).astype(np.uint8) for _, small in pairs]
-        for model in models
+        [upscale_pixels(backend, small, tile=128).astype(np.uint8) for _, small in pairs]
+        for backend in backends
     ]
     for model, made in zip(document["models"], outputs, strict=True):
         scores = [psnr_inside(image, original) for image, (original, _) in zip(made, pairs, strict=True)]

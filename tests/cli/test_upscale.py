@@ -63,7 +63,7 @@ def test_result_is_that_of_the_network(tmp_path: Path, aethernet: Callable[..., 
     source, out = tmp_path / "in.png", tmp_path / "out.png"
     pixels = read_picture(half_size("chelsea")).pixels.astype(np.uint8)[60:180, 40:180]
     write_picture(Picture(pixels), source)
-    assert aethernet("upscale", source, "-o", out, "--tile", 96).code == 0
+    assert aethernet("upscale", source, "-o", out, "--tile", 96, "--dtype", "float32").code == 0
     tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
     descriptor = spandrel.ModelLoader().load_from_file(DEMO_MODEL)
     assert isinstance(descriptor, spandrel.ImageModelDescriptor)

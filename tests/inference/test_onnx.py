@@ -308,7 +308,7 @@ def test_missing_library_is_said(library: str, tmp_path: Path, monkeypatch: pyte
 
 def test_backend_is_chosen_by_suffix(tmp_path: Path) -> None:
     torch.save(make_network(**TINY).state_dict(), tmp_path / "net.pth")
-    checkpoint = open_model(tmp_path / "net.pth", device="cpu")
+    checkpoint = open_model(tmp_path / "net.pth", device="cpu", dtype="float32")
     assert isinstance(checkpoint.backend, PyTorchBackend)
     assert checkpoint.description == "net.pth: custom, not fused, 2x, float32 on cpu"
     onnx_file = open_model(write_onnx(tmp_path / "net.ONNX"), provider="cpu")
