@@ -16,7 +16,7 @@ from spandrel_aethernet.images.files import Picture, read_picture, write_picture
 from ..conftest import make_network
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read the way Linux reports it")
 def test_a_12_megapixel_photograph_stays_under_3_gb(tmp_path: Path) -> None:
     """As wide as aether_small, with one block of its sixteen: what is in memory at once is the same."""

@@ -206,14 +206,16 @@ def test_force_replaces_both_files(tmp_path: Path) -> None:
     assert sidecar_path(target).name == "small.engine.json"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "hyperparameters",
     [
-        {"embed_dim": 128, "depths": (6,) * 6, "lk_kernel": 11},
-        {"embed_dim": 180, "depths": (8,) * 8, "mlp_ratio": 2.5, "lk_kernel": 13},
+        pytest.param({"embed_dim": 128, "depths": (6,) * 6}, id="medium", marks=pytest.mark.slow),
+        pytest.param(
+            {"embed_dim": 180, "depths": (8,) * 8, "mlp_ratio": 2.5, "lk_kernel": 13},
+            id="large",
+            marks=pytest.mark.release,
+        ),
     ],
-    ids=["medium", "large"],
 )
 @pytest.mark.parametrize("precision", ["fp32", "fp16-int8"])
 def test_larger_variants(hyperparameters: Mapping[str, object], precision: str, tmp_path: Path) -> None:

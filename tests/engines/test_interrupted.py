@@ -99,7 +99,7 @@ def test_killed_command_takes_its_builder_with_it(tmp_path: Path) -> None:
 
 
 @linux
-@pytest.mark.slow
+@pytest.mark.release
 def test_killed_at_any_moment_leaves_a_whole_engine_or_none(tmp_path: Path) -> None:
     sources = [upscaler(tmp_path / f"{seed}.onnx", seed=seed) for seed in range(2)]
     target = tmp_path / "killed" / "small.engine"

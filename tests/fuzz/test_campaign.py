@@ -42,7 +42,7 @@ def test_a_number_is_one_file(name: str, seeds: Seeds) -> None:
     assert len({(file.name, file.content, *file.beside.values()) for file in files}) > 15
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_twenty_thousand_damaged_files_end_as_documented(servers: Sequence[Server]) -> None:
     rows = run(servers, items(COUNT, 1))
     assert [line for row in rows.values() for line in _wrong(row)] == []

@@ -13,7 +13,7 @@ from spandrel_aethernet.images.files import Picture, write_picture
 from ..images.pictures import photograph
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.release,
     pytest.mark.skipif(sys.platform == "win32", reason="peaks of memory are told on POSIX"),
 ]
 

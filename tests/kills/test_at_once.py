@@ -18,7 +18,7 @@ FAST = ("engine (ONNX)",)
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param(command, id=command.name, marks=() if command.name in FAST else pytest.mark.slow)
+        pytest.param(command, id=command.name, marks=() if command.name in FAST else pytest.mark.release)
         for command in COMMANDS
     ],
 )

@@ -31,7 +31,7 @@ def test_killed_a_few_times(command: Command, server: Server, sources: Path, tmp
         assert row.stories == []
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_killed_often(command: Command, server: Server, sources: Path, tmp_path: Path) -> None:
     place = Range(server, command, sources, tmp_path / "killed")

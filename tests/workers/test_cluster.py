@@ -69,7 +69,7 @@ def test_what_a_ray_worker_raises_arrives(team: Team) -> None:
         list(team.run([Steps((1,), raising="a mistake")]))
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_what_every_ray_worker_dies_of_fails_by_itself(team: Team) -> None:
     results = list(team.run([Steps((1, 2), deadly=2), Steps((3,), deadly=2)]))
     assert sorted(int(result.split()[0]) for result in results) == [1, 2, 3]
@@ -77,9 +77,14 @@ def test_what_every_ray_worker_dies_of_fails_by_itself(team: Team) -> None:
     assert failed.startswith("2 failed: every worker that had it ended: Ray ran it 3 times")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the process table of Linux")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.release),
+    ],
+)
 def test_a_command_that_is_ended_ends_its_cluster(
     number: signal.Signals, artifacts: Artifacts, tmp_path: Path
 ) -> None:
