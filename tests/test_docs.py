@@ -68,7 +68,7 @@ def ours() -> Iterator[Any]:
             yield pytest.param(page, command, marks=slow)
 
 
-@pytest.mark.parametrize(("page", "command"), ours())
+@pytest.mark.parametrize(("page", "command"), [*ours()])
 def test_commands_of_ours(
     page: str,
     command: str,

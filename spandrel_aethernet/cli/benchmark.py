@@ -56,14 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[str(DEMO_MODEL)],
         metavar="FILE",
-        help="one checkpoint, timed in all its forms (default: the demo model), or several files of any "
+        help="one checkpoint, timed in all its forms too (default: the demo model), or several files of any "
         "kind, each with how it is run behind an @",
     )
     ways = parser.add_mutually_exclusive_group()
     ways.add_argument(
         "--forms",
         action="store_true",
-        help="of several files, time each checkpoint not fused, fused, and folded as it is exported",
+        help="of several files too, time each checkpoint not fused, fused, and folded as it is exported",
     )
     ways.add_argument(
         "--all",

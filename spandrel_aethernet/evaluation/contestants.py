@@ -114,9 +114,12 @@ def parse_contestant(text: str) -> Contestant:
 
 
 def in_forms(contestant: Contestant, *, fused: bool) -> list[Contestant]:
-    """Return a checkpoint in each of `FORMS`; one that is `fused` already has no other to be told apart."""
+    """Return a checkpoint in each of `FORMS`, then as images are upscaled with it.
+
+    One that is `fused` already has no other form to be told apart.
+    """
     own = FORMS[1:] if fused else FORMS
-    return [replace(contestant, form=form, words=form.replace("-", " ")) for form in own]
+    return [*(replace(contestant, form=form, words=form.replace("-", " ")) for form in own), contestant]
 
 
 def every_way(contestant: Contestant, device: str) -> tuple[list[Contestant], list[str]]:

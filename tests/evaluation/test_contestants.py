@@ -43,7 +43,7 @@ def test_options_become_arguments(text: str, options: dict[str, str | bool], for
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x.pth@fast", "x.pth@fast: 'fast' is no option: expected one of pytorch, onnx, tensorrt"),
+        ("x.pth@fast", "x.pth@fast: 'fast' is no option: expected one of pytorch, onnx"),
         ("x.pth@", "x.pth@: '' is no option"),
         ("x.pth@float32,bfloat16", "x.pth@float32,bfloat16: dtype is given twice"),
         ("x.pth@cpu,device=cuda", "device is given twice"),
@@ -83,8 +83,13 @@ def test_defaults_are_for_what_says_nothing_itself() -> None:
 
 def test_forms_of_a_checkpoint() -> None:
     one = parse_contestant("x.pth")
-    assert names_of(in_forms(one, fused=False)) == ["x.pth, not fused", "x.pth, fused", "x.pth, folded"]
-    assert names_of(in_forms(one, fused=True)) == ["x.pth, fused", "x.pth, folded"]
+    assert names_of(in_forms(one, fused=False)) == [
+        "x.pth, not fused",
+        "x.pth, fused",
+        "x.pth, folded",
+        "x.pth",
+    ]
+    assert names_of(in_forms(one, fused=True)) == ["x.pth, fused", "x.pth, folded", "x.pth"]
 
 
 def test_every_way_of_a_file() -> None:
