@@ -58,7 +58,6 @@ def _with_fixed_strides(compiled: Callable[[Tensor], Tensor]) -> Callable[[Tenso
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line of what an error was caused by."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+    """Return the first line of an error, or what is missing."""
+    text = str(error).strip() or type(error).__name__
+    return "no working C++ compiler was found" if "C++ compiler" in text else text.partition("\n")[0]

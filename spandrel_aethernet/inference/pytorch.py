@@ -139,7 +139,7 @@ class _Form:
         batch = batch.to(self._dtype, memory_format=torch.channels_last)
         try:
             if self._compiled is not None and batch.shape[2:] == self._compiled[0]:
-                return torch.cat([self._compiled[1](tile) for tile in batch.split(1)])
+                return torch.cat([self._compiled[1](tile) for tile in torch.split(batch, 1)])
             return self.network(batch)
         except RuntimeError as error:
             if "memory" not in str(error):
@@ -188,4 +188,5 @@ def computes_bfloat16() -> bool:
         return False
     if platform.machine().lower() in ("arm64", "aarch64"):
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private, and all that there is
+    return any(getattr(torch.cpu, name, bool)() for name in asked)

@@ -20,7 +20,7 @@ def computes_at_once(x: Tensor) -> bool:
         x.device.type == "cpu"
         and not torch.is_grad_enabled()
         and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
+        and not torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
     )
 
 
@@ -44,7 +44,7 @@ def in_strips(function: Callable[..., Tensor], *tensors: Tensor, width: int) -> 
     if rows >= first.shape[2]:
         return function(*tensors)
     output = torch.empty_like(first)
-    cut = (each.split(rows, 2) for each in (output, *tensors))
+    cut = (torch.split(each, rows, 2) for each in (output, *tensors))
     for target, *strips in zip(*cut, strict=True):
         target.copy_(function(*strips))
     return output

@@ -20,7 +20,7 @@ from spandrel_aethernet.evaluation.compare import CROP, ZOOM, compare_models
 from spandrel_aethernet.evaluation.metrics import psnr_inside, worst_window
 from spandrel_aethernet.evaluation.pairs import PairFiles, find_pairs, read_pair
 from spandrel_aethernet.images.files import Picture, read_picture, write_picture
-from spandrel_aethernet.inference.open import OpenModel, open_model
+from spandrel_aethernet.inference.open import OpenModel, open_each
 from spandrel_aethernet.inference.stream import upscale_pixels
 from spandrel_aethernet.progress import Silent
 

@@ -41,7 +41,9 @@ def test_onnx_file_gives_what_its_checkpoint_gives(
 ) -> None:
     model = export(make_network().fuse(), tmp_path / "small.onnx")
     outputs: list[NDArray[np.int64]] = []
-    for number, options in enumerate((["-m", small_model], ["-m", model, "--provider", "cpu"])):
+    for number, options in enumerate(
+        (["-m", small_model, "--dtype", "float32"], ["-m", model, "--provider", "cpu"])
+    ):
         out = tmp_path / f"{number}.png"
         command = ("upscale", half_size("coffee"), "-o", out, "--tile", 100, *options)
         assert aethernet(*command).code == 0
