@@ -18,6 +18,7 @@ _EXTRAS = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
+    "openvino": "openvino",
     "skimage": "compare",
     "matplotlib": "plot",
     "av": "video",

@@ -63,6 +63,11 @@ def check(extras: set[str], folder: Path) -> None:
         must("upscale", original("rocket"), "-o", folder / "onnx.png", "-m", folder / "tiny.onnx")
     else:
         must_need("onnx", *export)
+    openvino = ("upscale", original("rocket"), "-o", folder / "openvino.png", "-m", folder / "tiny.onnx")
+    if {"onnx", "openvino"} <= extras:
+        must(*openvino, "--backend", "openvino")
+    elif "onnx" in extras:
+        must_need("openvino", *openvino, "--backend", "openvino")
     if "compare" in extras:
         must(*compare)
     else:

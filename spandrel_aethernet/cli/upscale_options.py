@@ -45,13 +45,15 @@ def add_model(group: Arguments) -> None:
         "--backend",
         choices=BACKENDS,
         default="auto",
-        help="auto (default) runs checkpoints with PyTorch, .onnx files with ONNX Runtime, and .engine, .trt "
-        "and .plan files with the TensorRT that built them; tensorrt builds an engine of the first two",
+        help="auto (default) runs checkpoints with PyTorch, .onnx files with ONNX Runtime, or with OpenVINO "
+        "where that is installed and faster, and .engine, .trt and .plan files with the TensorRT that built "
+        "them; tensorrt builds an engine of the first two",
     )
     group.add_argument(
         "--device",
         default="auto",
         help="of PyTorch: auto (default), cpu, cuda, cuda:1, mps; of TensorRT: auto (default), cuda, cuda:1; "
+        "of OpenVINO: auto (default), cpu, gpu, gpu.1; "
         "several GPUs, one process each: all, or cuda:0,cuda:1",
     )
     group.add_argument(
@@ -66,7 +68,8 @@ def add_model(group: Arguments) -> None:
         choices=DTYPES,
         default="auto",
         help="of PyTorch: auto (default) is float16 on CUDA, float32 elsewhere, for 8-bit images bfloat16 on "
-        "a CPU that computes in it; float32 keeps all of 16-bit images",
+        "a CPU that computes in it; float32 keeps all of 16-bit images; "
+        "of OpenVINO: auto (default) is the same, and float16 for 8-bit images on a GPU",
     )
     group.add_argument(
         "--compile",

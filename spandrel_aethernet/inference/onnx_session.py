@@ -9,13 +9,10 @@ from typing import Any
 import torch
 
 from ..errors import ArgumentError, Hint, OnnxError, missing_extras
-from ..onnx_model.memory import check_memory
-from ..onnx_model.read import MODEL_BYTES, read_onnx
+from .onnx_network import checked
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
-PROBE = (1, 3, 64, 48)
-"""The image that tells the scale, N x C x H x W; not square, so that swapped axes are seen."""
 _FATAL = 4
 """ONNX Runtime's log level that leaves errors to the exception that is raised too."""
 
@@ -36,7 +33,7 @@ def open_session(path: Path, provider: str = "auto") -> Any:
         import onnxruntime
     library: Any = onnxruntime
     providers = choose_providers(provider, library.get_available_providers())
-    content = _checked(path)
+    content = checked(path)
     options = library.SessionOptions()
     # As many as PyTorch's, which callers can set: how many share an operator may change its last bits.
     options.intra_op_num_threads = torch.get_num_threads()
@@ -74,21 +71,6 @@ def runs_on_cpu(provider: str) -> bool:
         import onnxruntime
     library: Any = onnxruntime
     return choose_providers(provider, library.get_available_providers())[0] == _CPU
-
-
-def _checked(path: Path) -> bytes | str:
-    """Return what ONNX Runtime is given: the very bytes that were checked, or a path where they are too many.
-
-    A model of more than 2 GB, its data beside the file, can be read from the path only.
-    """
-    file = read_onnx(path)
-    try:
-        check_memory(file.model, PROBE)
-    except OnnxError as error:
-        raise OnnxError(f"{path}: {error.message.sentence}", error.message.hint) from error
-    if not file.has_external:
-        return file.content
-    return file.model.SerializeToString() if file.model.ByteSize() <= MODEL_BYTES else str(path)
 
 
 def choose_providers(name: str, available: list[str]) -> list[str]:

@@ -16,28 +16,34 @@ from ..precision import Precision
 from ..progress import SILENT, Progress
 from .backend import Backend
 from .onnx import OnnxBackend
+from .openvino import OpenVinoBackend
+from .openvino_choice import openvino_is_faster
 from .pytorch import DTYPES, PyTorchBackend, choose_device, choose_dtype
 from .tensorrt.backend import TensorRTBackend
 from .tensorrt.first_use import engine_for
 from .tensorrt.load import require_gpu
 
-BackendName = Literal["pytorch", "onnx", "tensorrt"]
-BACKENDS = ("auto", "pytorch", "onnx", "tensorrt")
+BackendName = Literal["pytorch", "onnx", "openvino", "tensorrt"]
+BACKENDS = ("auto", "pytorch", "onnx", "openvino", "tensorrt")
 _SUFFIXES: dict[BackendName, tuple[str, ...]] = {
     "pytorch": SUFFIXES,
     "onnx": (".onnx",),
+    "openvino": (".onnx",),
     "tensorrt": engines.SUFFIXES,
 }
-"""What each backend runs if nothing else is asked for."""
+"""What each backend runs if nothing else is asked for; of two the first, but see `openvino_is_faster`."""
 _BUILT = (*SUFFIXES, ".onnx")
 """What TensorRT runs if it is asked to: an engine is built of it."""
 _OPTIONS: dict[str, tuple[object, str, tuple[tuple[BackendName, BackendName], ...]]] = {
     "device": (
         "auto",
         "checkpoints and TensorRT engines",
-        (("pytorch", "pytorch"), ("pytorch", "tensorrt"), ("onnx", "tensorrt"), ("tensorrt", "tensorrt")),
+        (
+            *(("pytorch", "pytorch"), ("pytorch", "tensorrt"), ("onnx", "openvino"), ("onnx", "tensorrt")),
+            ("tensorrt", "tensorrt"),
+        ),
     ),
-    "dtype": ("auto", "checkpoints", (("pytorch", "pytorch"),)),
+    "dtype": ("auto", "checkpoints", (("pytorch", "pytorch"), ("onnx", "openvino"))),
     "weights": ("grid", "checkpoints", (("pytorch", "pytorch"), ("pytorch", "tensorrt"))),
     "compile": (False, "checkpoints", (("pytorch", "pytorch"),)),
     "provider": ("auto", "ONNX files", (("onnx", "onnx"),)),
@@ -76,16 +82,18 @@ def open_model(
     compile: bool | int = False,  # noqa: A002  (as PyTorch calls it)
     progress: Progress = SILENT,
 ) -> OpenModel:
-    """Load a checkpoint with PyTorch, an ONNX file with ONNX Runtime, or an engine with TensorRT.
+    """Load a checkpoint with PyTorch, an ONNX file with ONNX Runtime or OpenVINO, or an engine with TensorRT.
 
-    `backend` is one of `BACKENDS`. With `tensorrt`, a checkpoint (as `precision`, default fp16-int8) or an
-    ONNX file is run as an engine, which is built as `build` says when it is first used, and kept (see
-    `cached_engine`); `progress` is told how far that is. `device` (see `choose_device`, `choose_gpu`) is for
-    checkpoints and engines, `dtype` (see `choose_dtype`) and `weights` are for checkpoints, `provider` (see
-    `open_session`) is for ONNX files, and `trust` for engines, which are programs: it loads one that nothing
-    describes. `compile` compiles a checkpoint's network for tiles of a side in pixels, of the one that is
-    chosen for the device if it is True, which takes most of a minute (see `compile_network`). Raises
-    `ArgumentError` for a wrong value, or one for other files, and `CheckpointError`, `OnnxError` or
+    `backend` is one of `BACKENDS`. With `auto`, and all options left as they are, OpenVINO runs an ONNX file
+    on the CPU where it is faster (see `openvino_is_faster`). With `tensorrt`, a checkpoint (as `precision`,
+    default fp16-int8) or an ONNX file is run as an engine, which is built as `build` says when it is first
+    used, and kept (see `cached_engine`); `progress` is told how far that is. `device` (see `choose_device`,
+    `choose_gpu`, `choose_openvino_device`) is for checkpoints, engines and OpenVINO, `dtype` (see
+    `choose_dtype`, `choose_openvino_dtypes`) for checkpoints and OpenVINO, `weights` for checkpoints,
+    `provider` (see `open_session`) for ONNX Runtime, and `trust` for engines, which are programs: it loads
+    one that nothing describes. `compile` compiles a checkpoint's network for tiles of a side in pixels, of
+    the one that is chosen for the device if it is True, which takes most of a minute (see `compile_network`).
+    Raises `ArgumentError` for a wrong value, or one for other files, and `CheckpointError`, `OnnxError` or
     `EngineError` for a file that cannot be loaded.
     """
     check_choice("dtype", dtype, DTYPES)
@@ -112,7 +120,14 @@ def open_model(
             )
         engine = TensorRTBackend(file, device=device, trust=trust)
         return OpenModel(path, engine, f"{path.name}: {engine.description}")
+    if kind == "openvino":
+        network = OpenVinoBackend(path, device=device, dtype=dtype)
+        return OpenModel(path, network, f"{path.name}: {network.description}")
     if kind == "onnx":
+        if (backend, provider) == ("auto", "auto") and openvino_is_faster():
+            network = OpenVinoBackend(path, device="cpu")
+            description = f"{path.name}: {network.description}, faster here than ONNX Runtime"
+            return OpenModel(path, network, description)
         network = OnnxBackend(path, provider=provider)
         return OpenModel(path, network, f"{path.name}: {network.description}")
     chosen = choose_device(device)
@@ -132,6 +147,8 @@ def open_each(
 ) -> list[OpenModel]:
     """Load files of any kinds: `device` is for checkpoints and engines, `provider` for ONNX files.
 
+    ONNX files are run by ONNX Runtime, so that it is files that are compared.
+
     `dtype` is for checkpoints, `trust` for engines, which run on a GPU whatever the device. Raises errors as
     `check_can_run` and `open_model` do.
     """
@@ -144,6 +161,7 @@ def open_each(
         models.append(
             open_model(
                 path,
+                backend=kind,
                 device=devices[kind],
                 dtype=dtype if kind == "pytorch" else "auto",
                 provider=provider if kind == "onnx" else "auto",
@@ -176,11 +194,13 @@ def backend_for(path: Path, backend: str = "auto") -> BackendName:
         if backend in ("auto", name) and suffix in suffixes:
             return name
         if backend == name:
+            hint = Hint("leave {backend} out", backend=name)
+            if suffix in _SUFFIXES["pytorch"] and ".onnx" in suffixes:
+                hint = Hint("export it to ONNX first, or leave {backend} out", backend=name)
             raise ArgumentError(
-                f"{path} is not named like a file that {name} runs, which are {', '.join(suffixes)}",
-                Hint("leave {backend} out", backend=name),
+                f"{path} is not named like a file that {name} runs, which are {', '.join(suffixes)}", hint
             )
-    known = ", ".join(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
+    known = ", ".join(dict.fromkeys(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes))
     kinds = "a checkpoint, an ONNX file or an engine"
     raise CheckpointError(f"{path} is not named like {kinds}: expected {known}")
 

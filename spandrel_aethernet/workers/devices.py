@@ -11,6 +11,7 @@ import torch
 from ..errors import ArgumentError, Hint
 from ..inference.onnx_session import runs_on_cpu
 from ..inference.open import backend_for
+from ..inference.openvino_core import CPU, choose_openvino_device, open_core
 from .processes import QUIET_THREADS
 from .tasks import ModelSpec
 
@@ -54,6 +55,8 @@ def on_processors(spec: ModelSpec, workers: int) -> list[Placed]:
     kind = backend_for(spec.path, spec.backend)
     if kind == "onnx":
         on_cpu = runs_on_cpu(spec.provider)
+    elif kind == "openvino":
+        on_cpu = choose_openvino_device(spec.device, open_core()) == CPU
     else:
         gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
         on_cpu = kind == "pytorch" and (spec.device == "cpu" or (spec.device == "auto" and not gpu))
