@@ -35,10 +35,12 @@ class Found:
 class Deployed(Protocol):
     """From a network to the form in which it is exported."""
 
-    def __call__(self, network: AetherBase, *, merged: bool) -> AetherBase:
+    def __call__(self, network: AetherBase, *, merged: bool, for_cpu: bool = False) -> AetherBase:
         """Return a fused copy, in which `operators` name modules.
 
-        `merged` joins products that share an input, as integer kernels of ONNX Runtime need it.
+        `merged` joins products that share an input, so that they share what is quantized; `for_cpu` arranges
+        all as it is fastest in ONNX Runtime on a CPU, where they may be apart all the same (see
+        `QuantizedOp.apart`).
         """
         ...
 

@@ -17,9 +17,9 @@ from .second.reader import SECOND
 GENERATIONS = (FIRST, SECOND)
 
 
-def deployed(network: AetherBase, *, merged: bool) -> AetherBase:
+def deployed(network: AetherBase, *, merged: bool, for_cpu: bool = False) -> AetherBase:
     """Return a fused copy as it is exported, whichever generation the network is of (see `Generation`)."""
-    return generation_of_network(network).deployed(network, merged=merged)
+    return generation_of_network(network).deployed(network, merged=merged, for_cpu=for_cpu)
 
 
 def runnable(network: AetherBase) -> AetherBase:
@@ -42,7 +42,8 @@ def as_written(network: AetherBase) -> AetherBase:
 def planned(network: AetherBase, preset: str, ranges: TrainedRanges | None) -> list[QuantizedOp]:
     """List the operators that `preset` quantizes in a network with these ranges, in the order they run."""
     table = generation_of_network(network).operators(network.hyperparameters)
-    return [op for op in table if preset in op.presets and (not op.qat_only or op.on_grid(ranges))]
+    ops = [op for op in table if preset in op.presets and (not op.qat_only or op.on_grid(ranges))]
+    return [part for op in ops for part in op.apart()] if preset == "onnxruntime" else ops
 
 
 def generation_of_network(network: AetherBase) -> Generation:

@@ -6,7 +6,7 @@ generation's own table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,31 @@ class QuantizedOp:
     """The targets that run it as INT8."""
     qat_only: bool = False
     """Whether it stays float unless training put its weights on a grid."""
+    parts: tuple[str, ...] = ()
+    """The modules that take its place, side by side, in a network that does not merge them."""
+    merged: str = ""
+    """Of such a part, the operator whose place it takes."""
+    place: int | None = None
+    """Of such a part, which it is, from 0."""
+
+    @property
+    def point(self) -> str:
+        """What calibration calls its input."""
+        return self.merged or self.module
+
+    def apart(self) -> list[QuantizedOp]:
+        """Return the operators that take its place in a network that does not merge them."""
+        return [
+            replace(
+                self,
+                module=part,
+                qat_weights=(part,) if part in self.qat_weights else (),
+                parts=(),
+                merged=self.module,
+                place=place,
+            )
+            for place, part in enumerate(self.parts)
+        ] or [self]
 
     def on_grid(self, ranges: TrainedRanges | None) -> bool:
         """Tell whether training put the whole weight on a grid."""

@@ -162,7 +162,7 @@ def measure_amax(
 def _open_points(network: AetherBase, ranges: TrainedRanges) -> list[str]:
     """Name the operators of all presets whose input no observer saw."""
     ops = [op for preset in PRESETS for op in planned(network, preset, ranges)]
-    return sorted({op.module for op in ops if op.qat_amax(ranges) is None})
+    return sorted({op.point for op in ops if op.qat_amax(ranges) is None})
 
 
 @torch.inference_mode()

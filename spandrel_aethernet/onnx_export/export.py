@@ -115,7 +115,8 @@ def export_network(
     source = as_source(network, weights=weights, name=name)
     found = source.checkpoint.network()
     images = _images(calibration, found.in_chans)
-    runnable = deployed(found, merged=precision.int8)
+    for_cpu = preset == "onnxruntime" if precision.int8 else precision.float_type == "fp32"
+    runnable = deployed(found, merged=precision.int8, for_cpu=for_cpu)
     dtype = torch.float16 if precision.float_type == "fp16" else torch.float32
     check_weights(runnable, precision)
     scales: Sequence[OpScales] = ()

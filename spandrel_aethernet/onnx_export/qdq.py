@@ -18,9 +18,10 @@ def insert_qdq(model: onnx.ModelProto, scales: Sequence[OpScales]) -> onnx.Model
     """Return a copy of a float model whose planned operators read int8.
 
     Each input goes through one QuantizeLinear and one DequantizeLinear, which operators with one input and
-    one scale share; each weight becomes an int8 initializer with one DequantizeLinear, one scale per output
-    channel. All zero points are 0. Scales have the model's float type, and so has everything that is not
-    quantized.
+    one scale share, unless they are parts of one: ONNX Runtime makes no integer kernels of products that
+    share a pair, and one of pairs that are alike. Each weight becomes an int8 initializer with one
+    DequantizeLinear, one scale per output channel. All zero points are 0. Scales have the model's float
+    type, and so has everything that is not quantized.
     """
     quantized = onnx.ModelProto()
     quantized.CopyFrom(model)
@@ -29,14 +30,14 @@ def insert_qdq(model: onnx.ModelProto, scales: Sequence[OpScales]) -> onnx.Model
     planned = {f"{entry.op.module}.weight": entry for entry in scales}
     float_type = graph.input[0].type.tensor_type.elem_type
     nodes: list[NodeProto] = []
-    pairs: dict[tuple[str, float], str] = {}
+    pairs: dict[tuple[str, float, int | None], str] = {}
     for node in graph.node:
         name = node.input[1] if len(node.input) > 1 else ""
         if name in planned:
             entry = planned[name]
             stored = torch.from_numpy(numpy_helper.to_array(weights[name]).astype(np.float32))
             weights[name].CopyFrom(numpy_helper.from_array(quantized_weight(stored, entry).numpy(), name))
-            shared = node.input[0], entry.input_scale
+            shared = node.input[0], entry.input_scale, entry.op.place
             if shared not in pairs:
                 nodes += _activation_pair(graph, node.input[0], entry, float_type)
                 pairs[shared] = nodes[-1].output[0]
@@ -57,10 +58,15 @@ def _activation_pair(
     _add_scale(graph, scale, np.array(entry.input_scale, np.float32), float_type)
     graph.initializer.append(helper.make_tensor(zero, TensorProto.INT8, [], [0]))
     quantized, back = f"{name}.quantised", f"{name}.dequantised"  # names in files stay as they were spelled
-    return [
+    nodes = [
         helper.make_node("QuantizeLinear", [tensor, scale, zero], [quantized], f"{name}.QuantizeLinear"),
         helper.make_node("DequantizeLinear", [quantized, scale, zero], [back], f"{name}.DequantizeLinear"),
     ]
+    if entry.op.place is not None:
+        # With one scale the axis has no meaning: it only tells the pairs of parts from each other.
+        for node in nodes:
+            node.attribute.append(helper.make_attribute("axis", entry.op.place))
+    return nodes
 
 
 def _weight_node(graph: onnx.GraphProto, name: str, entry: OpScales, float_type: int) -> NodeProto:

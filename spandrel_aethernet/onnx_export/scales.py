@@ -53,15 +53,17 @@ def find_scales(
     network and the amax of each input is taken; none is decoded if nothing is left to measure. Raises
     `ImageError` for one that cannot be read.
     """
-    from_qat = {op.module: op.qat_amax(ranges) for op in ops}
     calibrated = dict(ranges.calibrated_inputs) if ranges else {}
-    unknown = [name for name, amax in from_qat.items() if amax is None and name not in calibrated]
+    unknown = {
+        op.point: op.module for op in ops if op.qat_amax(ranges) is None and op.point not in calibrated
+    }
     if unknown:
-        calibrated |= measure_amax(network, unknown, images, progress=progress)
+        measured = measure_amax(network, list(unknown.values()), images, progress=progress)
+        calibrated |= {point: measured[module] for point, module in unknown.items()}
     scales: list[OpScales] = []
     for op in ops:
-        known = from_qat[op.module]
-        amax = calibrated[op.module] if known is None else known
+        known = op.qat_amax(ranges)
+        amax = calibrated[op.point] if known is None else known
         axis = 1 if isinstance(network.get_submodule(op.module), MatMul) else 0
         weight = network.get_parameter(f"{op.module}.weight").detach()
         scales.append(

@@ -179,8 +179,8 @@ def test_an_export_takes_an_earlier_calibration(network: AetherNet) -> None:
 def test_measured_once_for_all_presets_gives_the_scales_of_each(artifacts: Artifacts) -> None:
     source, images = as_source(artifacts.tiny), calibration_images(artifacts.images, 3)
     once = calibrated(source, images).checkpoint.ranges
-    runnable = deployed(source.checkpoint.network(), merged=True)
     for preset in ("tensorrt", "onnxruntime"):
+        runnable = deployed(source.checkpoint.network(), merged=True, for_cpu=preset == "onnxruntime")
         ops = planned(source.checkpoint.network(), preset, source.checkpoint.ranges)
         alone = find_scales(runnable, ops, source.checkpoint.ranges, images)
         shared = find_scales(runnable, ops, once, images)

@@ -41,7 +41,7 @@ SMALL = Profile(Range(1, 1, 2), Range(8, 16, 24), Range(8, 16, 24))
 BLOCKS = ("layers.0.0", "layers.1.0")
 PLANNED = {
     "fp32-int8": {
-        *(f"{b}.ffn.{fc}" for b in BLOCKS for fc in ("fc1", "fc2")),
+        *(f"{b}.ffn.{fc}" for b in BLOCKS for fc in ("fc1_gate", "fc1_main", "fc2")),
         "conv_after_body",
         "upsample.0",
     },
@@ -112,7 +112,7 @@ def test_metadata_tell_where_a_model_comes_from(artifacts: Artifacts) -> None:
 def test_metadata_tell_operators_and_where_ranges_come_from(artifacts: Artifacts, precision: str) -> None:
     metadata = artifacts.report(precision).metadata
     assert set(metadata.input_ranges) == PLANNED[precision]
-    assert metadata.input_ranges["layers.1.0.ffn.fc1"] == "learned"
+    assert {metadata.input_ranges[name] for name in PLANNED[precision] if "fc1" in name} == {"learned"}
     assert metadata.input_ranges["layers.1.0.ffn.fc2"] == "calibrated"
     assert set(metadata.float_operators).isdisjoint(PLANNED[precision])
     assert {"conv_first", "conv_last"} <= set(metadata.float_operators)
@@ -149,19 +149,25 @@ def test_planned_operators_and_no_others_read_int8(model: Any, precision: str) -
 
 @pytest.mark.parametrize("precision", INT8)
 def test_each_quantized_tensor_is_quantized_once(model: Any, precision: str) -> None:
+    """Once, but for parts of one operator: each has its own pair, told from the other by an attribute."""
     nodes = model(precision).graph.node
-    quantized = [node.input[0] for node in nodes if node.op_type == "QuantizeLinear"]
+    quantized = [
+        (node.input[0], *(attribute.i for attribute in node.attribute))
+        for node in nodes
+        if node.op_type == "QuantizeLinear"
+    ]
     assert len(quantized) == len(set(quantized)) == len(PLANNED[precision])
+    assert sum(len(key) > 1 for key in quantized) == sum("fc1_" in name for name in PLANNED[precision])
 
 
 def test_int8_weights_are_bit_exact_on_the_trained_grid(model: Any, artifacts: Artifacts) -> None:
     values = tensors(model("fp32-int8"))
     grid = read_checkpoint(read_state_dict(artifacts.tiny)).state_dict
     for block in BLOCKS:
-        parts = [grid[f"{block}.ffn.{name}.weight"] for name in ("fc1_gate", "fc1_main")]
-        name = f"{block}.ffn.fc1.weight"
-        stored = values[name].astype(np.float32) * values[f"{name}.scale"]
-        assert np.array_equal(stored, torch.cat(parts).t().numpy())
+        for part in ("fc1_gate", "fc1_main"):
+            name = f"{block}.ffn.{part}.weight"
+            stored = values[name].astype(np.float32) * values[f"{name}.scale"]
+            assert np.array_equal(stored, grid[name].t().numpy())
     name = "conv_after_body.weight"
     stored = values[name].astype(np.float32) * values[f"{name}.scale"].reshape(-1, 1, 1, 1)
     assert np.array_equal(stored, grid[name].numpy())

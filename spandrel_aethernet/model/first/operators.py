@@ -25,7 +25,7 @@ def operators(hyperparameters: Mapping[str, Any]) -> list[QuantizedOp]:
         table += [
             # It loses next to nothing; on a CPU, with Q/DQ around it, it takes ten times as long.
             QuantizedOp(f"{block}.conv.fused_conv", first, (), _TENSORRT),
-            QuantizedOp(f"{ffn}.fc1", (f"{block}.norm",), merged),
+            QuantizedOp(f"{ffn}.fc1", (f"{block}.norm",), merged, parts=merged),
             QuantizedOp(f"{ffn}.fc2", (), (f"{ffn}.fc2",)),
         ]
     table.append(QuantizedOp("conv_after_body", ("norm",), ("conv_after_body",)))

@@ -42,7 +42,7 @@ class DeployedFFN(nn.Module):
 
 
 @torch.no_grad()
-def deployed(network: AetherBase, *, merged: bool) -> AetherBase:
+def deployed(network: AetherBase, *, merged: bool, for_cpu: bool = False) -> AetherBase:  # noqa: ARG001
     """Return a fused copy, in evaluation mode, that computes the same with everything folded.
 
     Its state_dict is not a checkpoint: `norm`s, `temperature` and `error_comp` are gone, `ffn` holds
