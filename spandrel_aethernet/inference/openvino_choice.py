@@ -16,7 +16,7 @@ from .pytorch import computes_bfloat16
 # | fp32                  | 1.7      | (0.9)     |
 # | fp32-int8             | 1.8      | (1.1)     |
 # | fp32-int8, tensorrt   | 2.3      | (1.8)     |
-# | fp16                  | FP16     | (FP16F)   |
+# | fp16                  | 2.6      | (1.3)     |
 #
 # So it is bfloat16 that makes the difference, for every kind of file.
 
