@@ -74,8 +74,8 @@ def add_model(group: Arguments) -> None:
     group.add_argument(
         "--compile",
         action="store_true",
-        help="compile a checkpoint's network for full tiles first, which takes most of a minute and on a CPU "
-        "needs a C++ compiler; smaller images run as without it",
+        help="compile a checkpoint's network for full tiles first: half a minute, and on a CPU a C++ "
+        "compiler, for what may be no faster; smaller images run as without it",
     )
     add_weights(group)
     add_trust(group)

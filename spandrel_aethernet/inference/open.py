@@ -92,7 +92,7 @@ def open_model(
     `choose_dtype`, `choose_openvino_dtypes`) for checkpoints and OpenVINO, `weights` for checkpoints,
     `provider` (see `open_session`) for ONNX Runtime, and `trust` for engines, which are programs: it loads
     one that nothing describes. `compile` compiles a checkpoint's network for tiles of a side in pixels, of
-    the one that is chosen for the device if it is True, which takes most of a minute (see `compile_network`).
+    the one that is chosen for the device if it is True, which takes half a minute (see `compile_network`).
     Raises `ArgumentError` for a wrong value, or one for other files, and `CheckpointError`, `OnnxError` or
     `EngineError` for a file that cannot be loaded.
     """

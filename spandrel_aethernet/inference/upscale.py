@@ -46,10 +46,10 @@ def upscale(
     3 (RGB) or 4 (RGB, alpha), or the network's own channel count. `model` is a network or a descriptor, the
     path of a checkpoint, an ONNX file or an engine, or the `backend` that `open_model` gave: for many images
     give that, since the others are made ready anew each time. `device` (`auto`, `cpu`, `cuda:1`, `mps` …) is
-    for all but ONNX files and backends, `dtype` (`float32`, `float16`, `bfloat16`; `auto` is float16 on CUDA,
-    else float32) for networks and checkpoints, `trust` for engines that nothing describes (see `open_model`).
-    `tile` and `overlap` are in input pixels; see `choose_tiles` for None. `progress` begins one step of as
-    many parts as there are tiles.
+    for all but ONNX files and backends, `dtype` (`float32`, `float16`, `bfloat16`; for `auto` see
+    `choose_dtype`) for networks and checkpoints, `trust` for engines that nothing describes (see
+    `open_model`). `tile` and `overlap` are in input pixels; see `choose_tiles` for None. `progress` begins
+    one step of as many parts as there are tiles.
 
     Raises `ArgumentError` for an image of another shape or dtype or with floats outside 0..1, a model of
     another kind, a device or dtype that is unknown or not for the model, and a tile that leaves nothing

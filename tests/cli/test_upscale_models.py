@@ -90,6 +90,7 @@ def test_onnx_file_of_one_size_takes_smaller_and_larger_images(
             "and device is for checkpoints and TensorRT engines: leave --device cpu out",
         ),
         (["-m", "net.onnx", "--dtype", "float16"], "dtype is for checkpoints: leave --dtype float16 out"),
+        (["-m", "net.onnx", "--compile"], "and compile is for checkpoints: leave --compile out"),
         (["-m", "net.onnx", "--weights", "raw"], "weights is for checkpoints: leave --weights raw out"),
         (["-m", "net.onnx", "--provider", "rocm"], "provider rocm is not in this ONNX Runtime: it has "),
         (["-m", "text.onnx"], "text.onnx is truncated or no ONNX file"),
