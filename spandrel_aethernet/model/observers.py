@@ -40,7 +40,7 @@ def read_observers(state_dict: Mapping[str, Tensor]) -> TrainedRanges | None:
             if span is not None:
                 activations[key.partition(_ACTIVATION)[0]] = span
     weight_scales = {
-        module: tuple(float(scale) for scale in _weight_scale(state_dict, module))
+        module: tuple(_weight_scale(state_dict, module).tolist())
         for module in sorted(
             key.partition(_WEIGHT)[0] for key in state_dict if key.endswith(_WEIGHT + "scale")
         )

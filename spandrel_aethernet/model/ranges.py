@@ -78,7 +78,7 @@ def ranges_from_tensors(tensors: Mapping[str, Tensor]) -> TrainedRanges | None:
     for key, tensor in tensors.items():
         if not key.startswith(PREFIX):
             continue
-        values = [float(value) for value in tensor.flatten()]
+        values: list[float] = tensor.flatten().double().tolist()
         whole = all(map(math.isfinite, values))
         if key.startswith(_ACTIVATION) and whole and len(values) == 2 and values[0] <= values[1]:
             activations[key.removeprefix(_ACTIVATION)] = ActivationRange(*values)
