@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from .pytorch import computes_bfloat16
 
-# Seconds of ONNX Runtime 1.27 by those of OpenVINO 2026.4 on two cores with AVX512-BF16 and AMX, for
+# Seconds of ONNX Runtime 1.32 by those of OpenVINO 2026.4 on two cores with AVX512-BF16 and AMX, for
 # aether_small 2x on 256 x 256 pixels of 8 bits; in brackets with OpenVINO bound to float32, as it is on other
 # CPUs. `aethernet benchmark FILE` measures the same.
 #
