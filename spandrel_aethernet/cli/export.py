@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..errors import AetherError
+from ..onnx_model.budget_table import BudgetTable
 from ..precision import EXPORTED
 from ..shapes import Profile, Range, shape_text
-from .console import ERR, OUT, print_json
-from .options import add_checkpoint, add_force, add_json, add_output, add_weights, path
+from .console import ERR, OUT, print_json, print_table
+from .options import add_checkpoint, add_force, add_json, add_output, add_weights, decimal, path
 from .progress import bars
 
 EXAMPLES = (
@@ -19,6 +20,7 @@ EXAMPLES = (
     "aethernet export aether_small_2x.pth -o aether_small_2x_fp16.onnx --precision fp16",
     "aethernet export my_2x.pth -o my_2x_vs.onnx --precision fp16 --io fp32",
     "aethernet export my_2x.pth -o my_2x_int8.onnx --calibrate photos/ --static 512x512",
+    "aethernet export my_2x.pth -o my_2x_int8.onnx --max-loss 0.05",
 )
 
 
@@ -56,6 +58,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="images for ranges that no observer saw (default: bundled)",
     )
     parser.add_argument(
+        "--max-loss",
+        type=decimal,
+        metavar="DB",
+        help="as many operators in INT8 as lose no more than this, by PSNR on the calibration images",
+    )
+    parser.add_argument(
+        "--min-speedup",
+        type=decimal,
+        metavar="X",
+        help="as few operators in INT8 as make it X times as fast as float in ONNX Runtime on this machine",
+    )
+    parser.add_argument(
         "--verify",
         action=argparse.BooleanOptionalAction,
         default=True,
@@ -81,6 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
             preset=arguments.preset,
             io=arguments.io,
             calibration=arguments.calibrate,
+            max_loss=arguments.max_loss,
+            min_speedup=arguments.min_speedup,
             weights=arguments.weights,
             verified=arguments.verify,
             force=arguments.force,
@@ -89,6 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({**report.describe(), "file": str(report.path)})
         return 0
+    if report.metadata.budget:
+        _print_budget(report.metadata.budget)
     sources = Counter(report.metadata.input_ranges.values())
     if sources:
         ranges = ", ".join(f"{sources[key]} {text}" for key, text in SOURCE_TEXTS.items() if sources[key])
@@ -110,6 +128,26 @@ def run(arguments: argparse.Namespace) -> int:
     ends = f", input and output {report.metadata.io}" if report.metadata.io else ""
     OUT.print(f"wrote      {report.path}: {report.metadata.precision}{ends}, opset {report.opset}")
     return 0
+
+
+def _print_budget(table: BudgetTable) -> None:
+    print_table(
+        ["operators", "chosen", "lost alone", "noise", "range", "arithmetic"],
+        [
+            [
+                ", ".join(row.operators),
+                "int8" if row.int8 else "float",
+                f"{row.loss:.4f} dB",
+                f"{row.noise:.1f} dB",
+                f"{row.clip:.0%}",
+                f"{row.share:.1%}",
+            ]
+            for row in table.rows
+        ],
+        left=2,
+    )
+    faster = "" if table.speedup is None else f", {table.speedup:.2f} times as fast as float here"
+    OUT.print(f"budget     {table.loss:.3f} dB lost on the calibration images{faster}")
 
 
 def _in_short(modules: Sequence[str]) -> list[str]:

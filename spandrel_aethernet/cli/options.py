@@ -74,6 +74,14 @@ def count(text: str) -> int:
     return number
 
 
+def decimal(text: str) -> float:
+    """Turn an argument into a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, found {text!r}") from None
+
+
 def option_words(argument: str, value: object) -> str:
     """Name an argument of a hint as an option, with the value to give it: `--force`, `--tile 64`.
 

@@ -13,7 +13,7 @@ from ..inference.pytorch import DTYPES
 from ..inference.tiling import DEFAULT_OVERLAP
 from ..precision import EXPORTED
 from ..workers.cluster import LOCAL
-from .options import Arguments, add_force, add_output, add_trust, add_weights, count, path
+from .options import Arguments, add_force, add_output, add_trust, add_weights, count, decimal, path
 
 
 def add_all(parser: argparse.ArgumentParser) -> None:
@@ -125,7 +125,7 @@ def _add_size(group: Arguments) -> None:
     group.add_argument(
         "--height", type=count, metavar="N", help="of the result; with a width, both are exact"
     )
-    group.add_argument("--scale", type=_factor, metavar="X", help="times the size of the input, such as 1.5")
+    group.add_argument("--scale", type=decimal, metavar="X", help="times the size of the input, such as 1.5")
 
 
 def _add_files(group: Arguments) -> None:
@@ -148,7 +148,7 @@ def _add_video(group: Arguments) -> None:
         help="FFmpeg's name of an encoder: libx264, libx265, libsvtav1, hevc_nvenc …",
     )
     group.add_argument(
-        "--crf", type=_factor, metavar="X", help="quality in the encoder's own scale, smaller is better"
+        "--crf", type=decimal, metavar="X", help="quality in the encoder's own scale, smaller is better"
     )
     group.add_argument("--preset", metavar="NAME", help="the encoder's, such as slow")
     group.add_argument("--pix-fmt", metavar="NAME", help="such as yuv420p10le (default: as the source)")
@@ -182,13 +182,6 @@ def _count(text: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError(f"expected a number of pixels, found {text!r}")
     return number
-
-
-def _factor(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a number, found {text!r}") from None
 
 
 def _pair(text: str) -> tuple[str, str]:

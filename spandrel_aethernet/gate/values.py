@@ -7,6 +7,7 @@ from typing import Any, cast
 
 _MOST = 2**31 - 1
 _LONGEST_SECONDS = 1e9
+_LARGEST = 1e9
 
 
 def text(value: object) -> str:
@@ -31,11 +32,25 @@ def table(value: object) -> Mapping[str, Any]:
     return cast(dict[str, Any], value)
 
 
+def tables(value: object) -> list[Mapping[str, Any]]:
+    """Return a list of documents."""
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r:.100} is no list")
+    return [table(one) for one in cast(list[object], value)]
+
+
 def whole(value: object, least: int = 0) -> int:
     """Return a whole number from `least` to 2**31 - 1."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
         raise ValueError(f"{value!r:.100} is no number from {least} to {_MOST}")
     return value
+
+
+def decimal(value: object) -> float:
+    """Return a number that is finite."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -_LARGEST <= value <= _LARGEST:
+        raise ValueError(f"{value!r:.100} is no number")
+    return float(value)
 
 
 def seconds(value: object) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from ..errors import CheckpointError
 from .base import AetherBase
@@ -39,11 +40,25 @@ def as_written(network: AetherBase) -> AetherBase:
     return copy
 
 
-def planned(network: AetherBase, preset: str, ranges: TrainedRanges | None) -> list[QuantizedOp]:
-    """List the operators that `preset` quantizes in a network with these ranges, in the order they run."""
+def planned(
+    network: AetherBase, preset: str, ranges: TrainedRanges | None, *, budget: bool = False
+) -> list[QuantizedOp]:
+    """List the operators that `preset` quantizes in a network with these ranges, in the order they run.
+
+    Those of a `budget` are all that may be, of which it takes what it has room for.
+    """
     table = generation_of_network(network).operators(network.hyperparameters)
-    ops = [op for op in table if preset in op.presets and (not op.qat_only or op.on_grid(ranges))]
-    return [part for op in ops for part in op.apart()] if preset == "onnxruntime" else ops
+    if preset != "onnxruntime":
+        return [op for op in table if preset in op.presets and (budget or _wanted(op, ranges))]
+    if budget:
+        ops = [replace(op, output=op.dense) for op in table if preset in op.presets or op.dense]
+    else:
+        ops = [op for op in table if preset in op.presets and _wanted(op, ranges)]
+    return [part for op in ops for part in op.apart()]
+
+
+def _wanted(op: QuantizedOp, ranges: TrainedRanges | None) -> bool:
+    return not op.qat_only or op.on_grid(ranges)
 
 
 def generation_of_network(network: AetherBase) -> Generation:

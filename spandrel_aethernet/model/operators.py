@@ -31,7 +31,11 @@ class QuantizedOp:
     presets: tuple[str, ...] = PRESETS
     """The targets that run it as INT8."""
     qat_only: bool = False
-    """Whether it stays float unless training put its weights on a grid."""
+    """Whether it stays float unless training put its weights on a grid, or a budget has room for it."""
+    dense: bool = False
+    """Whether ONNX Runtime has an integer kernel for it only where its output is int8, too: in a budget."""
+    output: bool = False
+    """Whether its output is int8, too, and its bias int32."""
     parts: tuple[str, ...] = ()
     """The modules that take its place, side by side, in a network that does not merge them."""
     merged: str = ""

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..data import PHOTOGRAPHS, half_size
+from ..data import PHOTOGRAPHS, half_size, original
 from ..errors import ArgumentError
 from ..images.channels import as_tensor, feed_for, to_network
 from ..images.files import format_of, read_picture
@@ -33,9 +33,15 @@ class CalibrationImages:
     An item is the middle of an image, 1 x `channels` x H x W, float32, values 0..1, H and W at most 128.
     """
 
-    def __init__(self, paths: Sequence[Path], channels: int) -> None:
-        """Take image files, and how many channels the network has."""
+    def __init__(
+        self, paths: Sequence[Path], channels: int, *, originals: Sequence[Path] | None = None
+    ) -> None:
+        """Take image files, how many channels the network has, and the files to tell a loss by.
+
+        These are what an image should become, and are made smaller for the network; by default `paths`.
+        """
         self.channels = channels
+        self.originals = tuple(paths if originals is None else originals)
         self._paths = tuple(paths)
         self._decoded: dict[int, Tensor] = {}
 
@@ -64,7 +70,8 @@ def calibration_images(folder: Path | None, channels: int) -> CalibrationImages:
     None is read yet. Raises `ArgumentError` for what is not a folder, or holds no images.
     """
     if folder is None:
-        return CalibrationImages([half_size(name) for name in PHOTOGRAPHS], channels)
+        halves, originals = ([of(name) for name in PHOTOGRAPHS] for of in (half_size, original))
+        return CalibrationImages(halves, channels, originals=originals)
     if not folder.is_dir():
         raise ArgumentError(f"{folder} is not a folder: give one with images to calibrate on")
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and format_of(path))

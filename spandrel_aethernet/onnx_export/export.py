@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -16,21 +17,25 @@ from typing_extensions import Unpack
 from .. import __version__
 from ..errors import ArgumentError, OutputError, check_choice
 from ..files import check_target, replacing
-from ..model.checkpoint import WEIGHTS, Weights
-from ..model.generations import deployed, planned
-from ..model.operators import PRESETS
+from ..model.base import AetherBase
+from ..model.checkpoint import Weights
+from ..model.generations import deployed
 from ..model.source import NetworkInput, NetworkSource, as_source
+from ..onnx_model.budget_table import BudgetTable
 from ..onnx_model.metadata import IO_TYPES, Metadata, describe, write_metadata
 from ..precision import Precision
 from ..progress import SILENT, Progress
 from ..shapes import Profile
+from .budget import Budget
 from .calibration import CalibrationImages, calibration_images
+from .defaults import has_half_scales, settled
 from .ends import with_float32_ends
 from .overflow import check_weights
+from .plan import check_budget, plan_int8
 from .qdq import insert_qdq
-from .scales import OpScales, find_scales
+from .scales import OpScales
 from .simulate import simulate
-from .torch_export import NEWEST_OPSET, OLDEST_OPSET, float_graph, newest_opset
+from .torch_export import float_graph
 from .verify import Agreement, truncates_half, verify
 
 
@@ -63,19 +68,6 @@ class Exported:
     report: ExportReport
 
 
-def default_opset(precision: Precision) -> int:
-    """Return 17, as published, or 20 where scales are float16, which need 19."""
-    return 20 if _has_half_scales(precision) else OLDEST_OPSET
-
-
-def default_preset(precision: Precision) -> str:
-    """Return `tensorrt` for `fp16-int8`, else the preset that also runs well on a CPU.
-
-    ONNX Runtime has slow kernels for most FP16 operators on a CPU and for a depthwise kernel with Q/DQ.
-    """
-    return "tensorrt" if _has_half_scales(precision) else "onnxruntime"
-
-
 def export_network(
     network: NetworkInput,
     *,
@@ -85,6 +77,8 @@ def export_network(
     preset: str | None = None,
     io: str | None = None,
     calibration: Path | CalibrationImages | None = None,
+    max_loss: float | None = None,
+    min_speedup: float | None = None,
     verified: bool = True,
     weights: Weights = "grid",
     name: str | None = None,
@@ -97,9 +91,12 @@ def export_network(
     `fp32` input and output are float32 and an FP16 model has a Cast at each end; an FP32 model is the same
     without. `profile` says which axes are open. INT8 models quantize the operators of `preset` (`tensorrt` or
     `onnxruntime`, default: `default_preset`): ranges from QAT win, the rest is calibrated on the bundled
-    photographs or the images at and below the folder `calibration`. Unless `verified` is False, ONNX Runtime
-    is asked whether the model agrees with PyTorch. `weights` is as in `read_checkpoint`, `name` (without a
-    suffix) what the metadata call a network in memory.
+    photographs or the images at and below the folder `calibration`. With `max_loss` (dB of PSNR) or
+    `min_speedup` (times as fast as in float, preset `onnxruntime`) they are those of its operators that
+    such a budget has room for, each measured by itself on these images (see `within`), and the metadata
+    hold the table. Unless `verified` is False, ONNX Runtime is asked whether the model agrees with PyTorch.
+    `weights` is as in `read_checkpoint`, `name` (without a suffix) what the metadata call a network in
+    memory.
 
     Raises `ArgumentError` for a value that none of these can have, before any work; `CheckpointError` for a
     checkpoint that cannot be read; `ImageError` for a calibration image that cannot; and `OnnxError` for a
@@ -108,25 +105,45 @@ def export_network(
         exported = spandrel_aethernet.export_network("aether_small_2x.pth", precision="fp16-int8")
         onnx.save(exported.model, "aether_small_2x.onnx")
     """
-    precision, opset, preset = _settled(precision, opset, preset, weights)
+    precision, opset, preset = settled(precision, opset, preset, weights)
     check_choice("io", io, IO_TYPES)
     io = None if io == precision.float_type else io
     profile = profile or Profile()
+    budget = Budget(max_loss, min_speedup)
+    check_budget(budget, precision, preset)
     source = as_source(network, weights=weights, name=name)
     found = source.checkpoint.network()
+    check_budget(budget, precision, preset, found.scale)
     images = _images(calibration, found.in_chans)
     for_cpu = preset == "onnxruntime" if precision.int8 else precision.float_type == "fp32"
     runnable = deployed(found, merged=precision.int8, for_cpu=for_cpu)
     dtype = torch.float16 if precision.float_type == "fp16" else torch.float32
     check_weights(runnable, precision)
+
+    def graph(of: AetherBase) -> onnx.ModelProto:
+        return float_graph(copy.deepcopy(of).to(dtype), found.in_chans, found.scale, profile, opset)
+
+    @cache
+    def graphs() -> tuple[onnx.ModelProto, onnx.ModelProto]:
+        return graph(runnable), graph(deployed(found, merged=False, for_cpu=for_cpu))
+
     scales: Sequence[OpScales] = ()
+    table: BudgetTable | None = None
     if precision.int8:
-        ranges = source.checkpoint.ranges
-        ops = planned(found, preset, ranges)
-        exact = find_scales(runnable, ops, ranges, images, progress=progress)
-        scales = [entry.as_stored(dtype) for entry in exact]
+        scales, table = plan_int8(
+            found,
+            runnable,
+            source.checkpoint.ranges,
+            images,
+            budget,
+            precision=precision,
+            preset=preset,
+            profile=profile,
+            graphs=graphs,
+            progress=progress,
+        )
     progress.begin("exporting", 1)
-    model = float_graph(copy.deepcopy(runnable).to(dtype), found.in_chans, found.scale, profile, opset)
+    model = graphs()[0] if table else graph(runnable)
     if scales:
         model = insert_qdq(model, scales)
     asked = [model]  # and compared with PyTorch
@@ -134,13 +151,13 @@ def export_network(
         # On a CPU ONNX Runtime drops casts, and with them what float16 cannot hold: both must agree.
         model = with_float32_ends(model)
         asked.append(model)
-    metadata = _metadata(source, runnable, precision, preset, io, profile, scales)
+    metadata = _metadata(source, runnable, precision, preset, io, profile, scales, table)
     write_metadata(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     progress.advance()
     report = ExportReport(None, opset, metadata, ())
     if verified:
-        truncates = _has_half_scales(precision) and truncates_half()
+        truncates = has_half_scales(precision) and truncates_half()
         reference = simulate(runnable, scales, truncates=truncates) if scales else runnable
         for each in asked:
             agreements = verify(each, reference, runnable, images[0], profile, precision, progress=progress)
@@ -157,6 +174,8 @@ class ExportOptions(TypedDict, total=False):
     preset: str | None
     io: str | None
     calibration: Path | CalibrationImages | None
+    max_loss: float | None
+    min_speedup: float | None
     verified: bool
     weights: Weights
     name: str | None
@@ -185,29 +204,6 @@ def export_onnx(
     return replace(exported.report, path=target)
 
 
-def _settled(
-    precision: str | Precision, opset: int | None, preset: str | None, weights: Weights
-) -> tuple[Precision, int, str]:
-    """Return precision, opset and preset, the defaults put in. Raises `ArgumentError`."""
-    precision = Precision.parse(precision)
-    preset = default_preset(precision) if preset is None else preset
-    check_choice("preset", preset, PRESETS)
-    check_choice("weights", weights, WEIGHTS)
-    opset = default_opset(precision) if opset is None else opset
-    oldest = 19 if _has_half_scales(precision) else OLDEST_OPSET
-    if not oldest <= opset <= NEWEST_OPSET:
-        raise ArgumentError(f"opset {opset} cannot hold {precision}: expected {oldest} to {NEWEST_OPSET}")
-    if opset > newest_opset():
-        raise ArgumentError(
-            f"PyTorch {torch.__version__} cannot write opset {opset}: choose {newest_opset()} or less"
-        )
-    return precision, opset, preset
-
-
-def _has_half_scales(precision: Precision) -> bool:
-    return precision.int8 and precision.float_type == "fp16"
-
-
 def _images(given: Path | CalibrationImages | None, channels: int) -> CalibrationImages:
     if not isinstance(given, CalibrationImages):
         return calibration_images(given, channels)
@@ -226,6 +222,7 @@ def _metadata(
     io: str | None,
     profile: Profile,
     scales: Sequence[OpScales],
+    table: BudgetTable | None,
 ) -> Metadata:
     info = source.checkpoint.info
     planned = {entry.op.module: entry.input_source for entry in scales}
@@ -244,4 +241,5 @@ def _metadata(
         input_ranges=planned,
         float_operators=[name for name in weighted if name not in planned] if precision.int8 else [],
         io=io,
+        budget=table,
     )

@@ -43,6 +43,11 @@ def insert_qdq(model: onnx.ModelProto, scales: Sequence[OpScales]) -> onnx.Model
                 pairs[shared] = nodes[-1].output[0]
             nodes.append(_weight_node(graph, name, entry, float_type))
             node.input[0], node.input[1] = pairs[shared], nodes[-1].output[0]
+            if entry.output_scale is not None:
+                nodes.append(_bias_node(graph, weights[node.input[2]], entry, float_type))
+                node.input[2] = nodes[-1].output[0]
+                nodes += [node, *_output_pair(graph, node, entry, float_type)]
+                continue
         nodes.append(node)
     ordered = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
@@ -54,14 +59,8 @@ def _activation_pair(
     graph: onnx.GraphProto, tensor: str, entry: OpScales, float_type: int
 ) -> list[NodeProto]:
     name = f"{entry.op.module}.input"
-    scale, zero = f"{name}.scale", f"{name}.zero_point"
-    _add_scale(graph, scale, np.array(entry.input_scale, np.float32), float_type)
-    graph.initializer.append(helper.make_tensor(zero, TensorProto.INT8, [], [0]))
-    quantized, back = f"{name}.quantised", f"{name}.dequantised"  # names in files stay as they were spelled
-    nodes = [
-        helper.make_node("QuantizeLinear", [tensor, scale, zero], [quantized], f"{name}.QuantizeLinear"),
-        helper.make_node("DequantizeLinear", [quantized, scale, zero], [back], f"{name}.DequantizeLinear"),
-    ]
+    back = f"{name}.dequantised"  # names in files stay as they were spelled
+    nodes = _pair(graph, name, entry.input_scale, float_type, tensor, back)
     if entry.op.place is not None:
         # With one scale the axis has no meaning: it only tells the pairs of parts from each other.
         for node in nodes:
@@ -69,17 +68,50 @@ def _activation_pair(
     return nodes
 
 
+def _output_pair(
+    graph: onnx.GraphProto, node: NodeProto, entry: OpScales, float_type: int
+) -> list[NodeProto]:
+    """Return a pair that ends where the node ended, and let the node end before it."""
+    assert entry.output_scale is not None
+    end, name = node.output[0], f"{entry.op.module}.output"
+    node.output[0] = f"{name}.float"
+    return _pair(graph, name, entry.output_scale, float_type, node.output[0], end)
+
+
+def _pair(
+    graph: onnx.GraphProto, name: str, value: float, float_type: int, start: str, end: str
+) -> list[NodeProto]:
+    scale, zero, between = f"{name}.scale", f"{name}.zero_point", f"{name}.quantised"
+    _add_scale(graph, scale, np.array(value, np.float32), float_type)
+    graph.initializer.append(helper.make_tensor(zero, TensorProto.INT8, [], [0]))
+    return [
+        helper.make_node("QuantizeLinear", [start, scale, zero], [between], f"{name}.QuantizeLinear"),
+        helper.make_node("DequantizeLinear", [between, scale, zero], [end], f"{name}.DequantizeLinear"),
+    ]
+
+
+def _bias_node(graph: onnx.GraphProto, bias: TensorProto, entry: OpScales, float_type: int) -> NodeProto:
+    """Turn a bias into int32 in steps of what the products are sums of, as integer kernels add it."""
+    name, steps = bias.name, entry.input_scale * entry.weight_scale.double().numpy()
+    whole = np.rint(numpy_helper.to_array(bias).astype(np.float64) / steps)
+    bias.CopyFrom(numpy_helper.from_array(np.clip(whole, -(2**31), 2**31 - 1).astype(np.int32), name))
+    return _dequantized(graph, name, steps.astype(np.float32), TensorProto.INT32, 0, float_type)
+
+
 def _weight_node(graph: onnx.GraphProto, name: str, entry: OpScales, float_type: int) -> NodeProto:
+    steps = entry.weight_scale.numpy()
+    return _dequantized(graph, name, steps, TensorProto.INT8, entry.weight_axis, float_type)
+
+
+def _dequantized(
+    graph: onnx.GraphProto, name: str, steps: NDArray[np.float32], kind: int, axis: int, float_type: int
+) -> NodeProto:
     scale, zero = f"{name}.scale", f"{name}.zero_point"
-    count = len(entry.weight_scale)
-    _add_scale(graph, scale, entry.weight_scale.numpy(), float_type)
-    graph.initializer.append(helper.make_tensor(zero, TensorProto.INT8, [count], [0] * count))
+    _add_scale(graph, scale, steps, float_type)
+    graph.initializer.append(helper.make_tensor(zero, kind, [len(steps)], [0] * len(steps)))
+    output = f"{name}.dequantised"
     return helper.make_node(
-        "DequantizeLinear",
-        [name, scale, zero],
-        [f"{name}.dequantised"],
-        f"{name}.DequantizeLinear",
-        axis=entry.weight_axis,
+        "DequantizeLinear", [name, scale, zero], [output], f"{name}.DequantizeLinear", axis=axis
     )
 
 

@@ -30,13 +30,16 @@ class OpScales:
     """One scale per output channel, shape (C), float32."""
     weight_axis: int
     """The axis of the weight that holds output channels: 0 for a Conv, 1 for a MatMul laid out (in, out)."""
+    output_scale: float | None = None
+    """Of an output that is int8, too."""
 
     def as_stored(self, dtype: torch.dtype) -> OpScales:
         """Return the scales as a model holds them whose float type is `dtype`: rounded, but never to 0."""
         least = torch.finfo(dtype).smallest_normal
         found = torch.cat([torch.tensor([self.input_scale]), self.weight_scale])
         stored = found.clamp_min(least).to(dtype).float()
-        return replace(self, input_scale=float(stored[0]), weight_scale=stored[1:])
+        output = self.output_scale and float(torch.tensor(self.output_scale).to(dtype).clamp_min(least))
+        return replace(self, input_scale=float(stored[0]), weight_scale=stored[1:], output_scale=output)
 
 
 def find_scales(

@@ -29,7 +29,16 @@ def simulate(network: nn.Module, scales: Sequence[OpScales], *, truncates: bool 
         shape = [-1 if axis == entry.weight_axis else 1 for axis in range(weight.ndim)]
         weight.copy_(quantized_weight(weight, entry) * entry.weight_scale.view(shape))
         module.register_forward_pre_hook(_rounding(entry.input_scale, truncates))
+        if entry.output_scale is not None:
+            module.register_forward_hook(_rounding_output(entry.output_scale))
     return simulated
+
+
+def _rounding_output(scale: float) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+    def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return torch.fake_quantize_per_tensor_affine(output, scale, 0, -128, 127)
+
+    return hook
 
 
 def _rounding(scale: float, truncates: bool) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor]]:

@@ -12,6 +12,7 @@ from ..gate.documents import parse_json
 from ..gate.values import table, text, texts, whole
 from ..precision import Precision
 from ..shapes import Profile
+from .budget_table import BudgetTable
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -49,6 +50,8 @@ class Metadata:
     """The convolutions and products of an INT8 model that stay float."""
     io: str | None = None
     """The type of input and output where casts make it another than the model's; not in every file."""
+    budget: BudgetTable | None = None
+    """What a budget chose and why; None without one."""
 
 
 def describe(metadata: Metadata) -> dict[str, Any]:
@@ -81,7 +84,7 @@ def read_metadata(model: ModelProto) -> Metadata | None:
 
 def _parse(document: Mapping[str, Any]) -> Metadata:
     """Build metadata of a document, which may hold more. Raises KeyError and ValueError."""
-    keys = [field.name for field in fields(Metadata) if field.name != "io"]
+    keys = [field.name for field in fields(Metadata) if field.name not in ("io", "budget")]
     known: dict[str, Any] = {key: document[key] for key in keys}
     for name in ("package_version", "source", "source_sha256", "variant", "layout"):
         text(known[name])
@@ -90,6 +93,8 @@ def _parse(document: Mapping[str, Any]) -> Metadata:
     known["io"] = document.get("io")
     if known["io"] not in IO_TYPES:
         raise ValueError("the type of input and output is not known")
+    budget = document.get("budget")
+    known["budget"] = None if budget is None else BudgetTable.parse(table(budget))
     known["preset"] = None if known["preset"] is None else text(known["preset"])
     known["profile"] = Profile.parse(table(known["profile"]))
     ranges = table(known["input_ranges"])

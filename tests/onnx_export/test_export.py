@@ -27,7 +27,7 @@ from spandrel_aethernet import (
 )
 from spandrel_aethernet.model.io import read_state_dict
 from spandrel_aethernet.model.source import as_source
-from spandrel_aethernet.onnx_export.export import default_opset, default_preset
+from spandrel_aethernet.onnx_export.defaults import default_opset, default_preset
 from spandrel_aethernet.onnx_model.metadata import read_metadata
 from spandrel_aethernet.precision import EXPORTED, Precision
 

@@ -28,11 +28,13 @@ def operators(hyperparameters: Mapping[str, Any]) -> list[QuantizedOp]:
             QuantizedOp(f"{ffn}.fc1", (f"{block}.norm",), merged, parts=merged),
             QuantizedOp(f"{ffn}.fc2", (), (f"{ffn}.fc2",)),
         ]
-    table.append(QuantizedOp("conv_after_body", ("norm",), ("conv_after_body",)))
+    table.append(QuantizedOp("conv_after_body", ("norm",), ("conv_after_body",), dense=True))
+    table.append(QuantizedOp("conv_before_upsample.0", (), (), (), dense=True))
     if hyperparameters["scale"] > 1:
         # On a CPU it makes up for the depthwise kernels' share of the arithmetic. One weight of each channel
         # passes a pixel on, the others are small: on a grid that training never saw, rounding them costs
         # half a decibel.
         before = ("conv_before_upsample.1",)
-        table.append(QuantizedOp("upsample.0", before, ("upsample.0",), _ONNXRUNTIME, qat_only=True))
+        own = ("upsample.0",)
+        table.append(QuantizedOp("upsample.0", before, own, _ONNXRUNTIME, qat_only=True, dense=True))
     return table
