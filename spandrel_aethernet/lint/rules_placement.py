@@ -125,10 +125,18 @@ def only_weight(graph: OnnxGraph) -> Iterator[Violation]:
 def only_input(graph: OnnxGraph) -> Iterator[Violation]:
     """Where an input is quantized, the weight it is multiplied with is quantized too.
 
-    With only the input quantized, the product runs in float.
+    With only the input quantized, the product runs in float. What an INT8 product quantized for itself, as
+    ONNX Runtime needs it, may be read by others.
     """
+    products = {product.node: product for product in graph.products}
+    own = {
+        part.node
+        for part in graph.qdq
+        if not part.quantizes and any(map(graph.is_quantized, _quantized_outputs_of(graph, part, products)))
+    }
     for product in graph.products:
-        if graph.dequantized_by(product.data) and not graph.dequantized_by(product.weight):
+        before = graph.dequantized_by(product.data)
+        if before and not own.issuperset(before) and not graph.dequantized_by(product.weight):
             yield Violation(product.node.name, "its input is quantized, its weight is not")
 
 
@@ -170,10 +178,15 @@ def misplaced(graph: OnnxGraph) -> Iterator[Violation]:
 def quantized_twice(graph: OnnxGraph) -> Iterator[Violation]:
     """A tensor is quantized once for all its readers.
 
-    TensorRT for RTX builds an engine for several pairs, which rounds once more for each other scale.
+    TensorRT for RTX builds an engine for several pairs, which rounds once more for each other scale. Pairs
+    that differ in their axis, which means nothing to one scale, are meant to be several: ONNX Runtime has
+    integer kernels for products that do not share a pair.
     """
     for name in dict.fromkeys(part.node.input(0) for part in graph.qdq if not part.of_constant):
         quantizers = [node for node, _ in graph.readers(name) if node.op == "QuantizeLinear"]
+        axes = [node.attributes.get("axis") for node in quantizers]
+        if None not in axes and len(set(axes)) == len(axes):
+            continue
         for node in quantizers[1:]:
             yield Violation(node.name, f"it quantizes {name}, as {quantizers[0].name} does already")
 

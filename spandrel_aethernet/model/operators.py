@@ -35,7 +35,7 @@ class QuantizedOp:
     dense: bool = False
     """Whether ONNX Runtime has an integer kernel for it only where its output is int8, too: in a budget."""
     output: bool = False
-    """Whether its output is int8, too, and its bias int32."""
+    """Whether its output is int8, too."""
     parts: tuple[str, ...] = ()
     """The modules that take its place, side by side, in a network that does not merge them."""
     merged: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import onnx
 import torch
@@ -56,12 +55,9 @@ def plan_int8(
     `runnable` is the deployed network in float32; `graphs` gives what it is exported as, and the model that
     speed is measured against. Raises errors as `find_scales` and `within` do.
     """
-    half = precision.float_type == "fp16"
     ops = planned(network, preset, ranges, budget=bool(budget))
-    if half:  # whose scales are too coarse for an int32 bias
-        ops = [replace(op, output=False) for op in ops]
     exact = find_scales(runnable, ops, ranges, images, progress=progress)
-    dtype = torch.float16 if half else torch.float32
+    dtype = torch.float16 if precision.float_type == "fp16" else torch.float32
     scales = [entry.as_stored(dtype) for entry in exact]
     if not budget:
         return scales, None

@@ -44,8 +44,6 @@ def insert_qdq(model: onnx.ModelProto, scales: Sequence[OpScales]) -> onnx.Model
             nodes.append(_weight_node(graph, name, entry, float_type))
             node.input[0], node.input[1] = pairs[shared], nodes[-1].output[0]
             if entry.output_scale is not None:
-                nodes.append(_bias_node(graph, weights[node.input[2]], entry, float_type))
-                node.input[2] = nodes[-1].output[0]
                 nodes += [node, *_output_pair(graph, node, entry, float_type)]
                 continue
         nodes.append(node)
@@ -90,28 +88,17 @@ def _pair(
     ]
 
 
-def _bias_node(graph: onnx.GraphProto, bias: TensorProto, entry: OpScales, float_type: int) -> NodeProto:
-    """Turn a bias into int32 in steps of what the products are sums of, as integer kernels add it."""
-    name, steps = bias.name, entry.input_scale * entry.weight_scale.double().numpy()
-    whole = np.rint(numpy_helper.to_array(bias).astype(np.float64) / steps)
-    bias.CopyFrom(numpy_helper.from_array(np.clip(whole, -(2**31), 2**31 - 1).astype(np.int32), name))
-    return _dequantized(graph, name, steps.astype(np.float32), TensorProto.INT32, 0, float_type)
-
-
 def _weight_node(graph: onnx.GraphProto, name: str, entry: OpScales, float_type: int) -> NodeProto:
-    steps = entry.weight_scale.numpy()
-    return _dequantized(graph, name, steps, TensorProto.INT8, entry.weight_axis, float_type)
-
-
-def _dequantized(
-    graph: onnx.GraphProto, name: str, steps: NDArray[np.float32], kind: int, axis: int, float_type: int
-) -> NodeProto:
     scale, zero = f"{name}.scale", f"{name}.zero_point"
-    _add_scale(graph, scale, steps, float_type)
-    graph.initializer.append(helper.make_tensor(zero, kind, [len(steps)], [0] * len(steps)))
-    output = f"{name}.dequantised"
+    count = len(entry.weight_scale)
+    _add_scale(graph, scale, entry.weight_scale.numpy(), float_type)
+    graph.initializer.append(helper.make_tensor(zero, TensorProto.INT8, [count], [0] * count))
     return helper.make_node(
-        "DequantizeLinear", [name, scale, zero], [output], f"{name}.DequantizeLinear", axis=axis
+        "DequantizeLinear",
+        [name, scale, zero],
+        [f"{name}.dequantised"],
+        f"{name}.DequantizeLinear",
+        axis=entry.weight_axis,
     )
 
 

@@ -15,7 +15,17 @@ from ..artifacts import Artifacts
 from .backend import REPOSITORY, Backend, NodeError
 from .demo import load
 
-COMMAND_LINE_ONLY = {"backend", "calibration", "device", "dtype", "overlap", "provider", "weights"}
+COMMAND_LINE_ONLY = {
+    "backend",
+    "calibration",
+    "device",
+    "dtype",
+    "max_loss",
+    "min_speedup",
+    "overlap",
+    "provider",
+    "weights",
+}
 """Arguments that no node has an input for, nor hands over."""
 
 

@@ -25,7 +25,8 @@ def test_onnx_files_run_with_the_same_tiles_and_formats(
     photos = tmp_path / "photos"
     for kind in ("rgb8", "grey16", "rgba16"):
         save(photos / f"{kind}.png", kind)
-    result = aethernet("upscale", photos, "-o", tmp_path / "out", "-m", model, "--tile", 20, "--overlap", 2)
+    options = ("-m", model, "--backend", "onnx", "--tile", 20, "--overlap", 2)
+    result = aethernet("upscale", photos, "-o", tmp_path / "out", *options)
     assert result.code == 0, result.err
     assert f"model.onnx: ONNX, any size, 2x, {dtype} on " in result.err
     for source in photos.iterdir():
@@ -75,7 +76,7 @@ def test_onnx_file_of_one_size_takes_smaller_and_larger_images(
     [
         (
             ["-m", "small.pth", "--backend", "onnx"],
-            "that onnx runs, which are .onnx: leave --backend onnx out",
+            "that onnx runs, which are .onnx: export it to ONNX first, or leave --backend onnx out",
         ),
         (
             ["-m", "net.onnx", "--backend", "pytorch"],
