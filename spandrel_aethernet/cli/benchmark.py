@@ -1,4 +1,4 @@
-"""`aethernet benchmark`: forward passes side by side, or frames from end to end."""
+"""`aethernet benchmark`: forward passes side by side, frames from end to end, or loading."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ..evaluation.quality import measure_quality
 from ..evaluation.runner import Loaded, Matrix, Runner
 from ..inference.open import check_can_run
 from ..progress import Progress
+from .benchmark_loading import run_loading
 from .benchmark_pipeline import run_pipeline
 from .benchmark_text import Report, print_notes, print_report
 from .console import ERR, print_json
@@ -101,6 +102,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "network, and one that only enlarges",
     )
     parser.add_argument(
+        "--loading",
+        action="store_true",
+        help="time what comes before the first image instead: importing, loading and exporting one "
+        "checkpoint, calibrating an aether_large",
+    )
+    parser.add_argument(
         "--frames", type=count, default=8, metavar="N", help="of each size, for --pipeline (default: 8)"
     )
     add_trust(parser)
@@ -110,6 +117,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print, draw."""
+    if arguments.loading:
+        return run_loading(arguments)
     if arguments.pipeline:
         arguments.files = [path(file) for file in arguments.files]
         return run_pipeline(arguments)
