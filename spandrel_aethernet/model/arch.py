@@ -34,7 +34,7 @@ class _Arch(Architecture[AetherBase]):
         """
         checkpoint = read_checkpoint(state_dict, weights=self._weights)
         info = checkpoint.info
-        network = checkpoint.network().fuse()
+        network = checkpoint.unfilled_fused_network()  # the descriptor loads it
         return ImageModelDescriptor(
             network,
             info.generation.fuse(checkpoint.state_dict),

@@ -57,6 +57,11 @@ class AetherBase(nn.Module):
     def fuse(self) -> Self:
         """Return a fused copy on the same device and in the same dtype; this network stays as it is."""
 
+    @classmethod
+    def fused_form(cls, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the hyper-parameters of the same network in its fused form."""
+        return {**hyperparameters, "fused": True}
+
     # The ranges are not buffers because `model.half()`, which chaiNNer calls, would round them.
     @override
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:

@@ -5,9 +5,11 @@ Pure functions of a state_dict, which is never changed.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import torch
@@ -22,6 +24,7 @@ from .generations import GENERATIONS, generation_of
 from .observers import is_observer_key, put_on_trained_grid, read_observers
 from .ranges import CALIBRATED_PREFIX, TrainedRanges, ranges_from_tensors, ranges_to_tensors
 from .ranges import PREFIX as RANGES_PREFIX
+from .unfilled import unfilled
 
 Weights = Literal["grid", "raw"]
 """Which weights a QAT checkpoint gives: on their trained int8 grid, or as the optimizer left them."""
@@ -99,9 +102,16 @@ class Checkpoint:
 
     def network(self) -> AetherBase:
         """Build the network in the form found, float32, in evaluation mode."""
-        network = self.info.generation.network(**self.info.hyperparameters)
+        with unfilled():
+            network = self.info.generation.network(**self.info.hyperparameters)
         network.load_state_dict(self.state_dict)
         return network.eval()
+
+    def unfilled_fused_network(self) -> AetherBase:
+        """Build the network in its fused form, float32, in evaluation mode, for parameters yet to load."""
+        network = self.info.generation.network
+        with unfilled():
+            return network(**network.fused_form(self.info.hyperparameters)).eval()
 
 
 def detect(state_dict: Mapping[str, object]) -> bool:
@@ -181,18 +191,24 @@ def _is_beside(key: str) -> bool:
 def _check_shapes(
     tensors: Mapping[str, Tensor], network: type[AetherBase], hyperparameters: Mapping[str, Any]
 ) -> None:
-    with torch.device("meta"):
-        expected = network(**hyperparameters).state_dict()
+    expected = _shapes(network, **hyperparameters)
     if missing := [key for key in expected if key not in tensors]:
         raise CheckpointError(f"{_some(missing)} missing: the checkpoint is not whole")
     if extra := [key for key in tensors if key not in expected]:
         raise CheckpointError(f"{_some(extra)} not part of AetherNet: another network, or a changed one")
     for key, tensor in tensors.items():
-        if tensor.shape != expected[key].shape:
+        if tensor.shape != expected[key]:
             raise CheckpointError(
-                f"{key} has shape {shape_text(tensor.shape)}: expected {shape_text(expected[key].shape)} "
+                f"{key} has shape {shape_text(tensor.shape)}: expected {shape_text(expected[key])} "
                 "from the other tensors of the file"
             )
+
+
+@lru_cache(maxsize=16)
+def _shapes(network: type[AetherBase], **hyperparameters: Any) -> Mapping[str, torch.Size]:
+    """Return the shapes of a network's tensors by their keys; a second file of a kind need not ask again."""
+    with torch.device("meta"), unfilled():
+        return {key: tensor.shape for key, tensor in network(**hyperparameters).state_dict().items()}
 
 
 def _check_dtypes(tensors: Mapping[str, Tensor]) -> torch.dtype:
@@ -207,7 +223,9 @@ def _check_dtypes(tensors: Mapping[str, Tensor]) -> torch.dtype:
 
 def _require_finite(tensors: Mapping[str, Tensor]) -> None:
     for key, tensor in tensors.items():
-        if bad := int((~torch.isfinite(tensor)).sum()):
+        # A sum is finite only if all numbers are, and told much sooner than each of them.
+        finite = math.isfinite(float(tensor.sum(dtype=torch.float32)))
+        if not finite and (bad := int((~torch.isfinite(tensor)).sum())):
             raise CheckpointError(f"{key} is NaN or infinite in {bad} places: the checkpoint is damaged")
         if key.endswith(".running_var") and bool((tensor < 0).any()):
             raise CheckpointError(f"{key} holds a negative variance: the checkpoint is damaged")

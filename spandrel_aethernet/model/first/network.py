@@ -18,6 +18,7 @@ from typing_extensions import override
 from ..base import AetherBase, check_sizes
 from ..large_kernel import LargeKernelConv, check_kernels, fuse_large_kernels
 from ..strips import channels_last, computes_at_once, in_strips
+from ..unfilled import unfilled
 
 HEAD_WIDTH = 64
 """Channels between `conv_before_upsample` and `conv_last`, the same in every published file."""
@@ -179,7 +180,7 @@ class AetherNet(AetherBase):
     @override
     def fuse(self) -> AetherNet:
         own = next(self.parameters())
-        hyperparameters: dict[str, Any] = {**self.hyperparameters, "fused": True}
-        copy = AetherNet(**hyperparameters).to(own.device, own.dtype)
+        with unfilled():
+            copy = AetherNet(**self.fused_form(self.hyperparameters)).to(own.device, own.dtype)
         copy.load_state_dict(fuse_large_kernels(self.state_dict()))
         return copy.train(self.training)

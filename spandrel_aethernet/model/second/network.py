@@ -20,6 +20,7 @@ from ...errors import ArgumentError, check_choice
 from ..base import AetherBase, check_sizes
 from ..large_kernel import check_kernels
 from ..strips import channels_last
+from ..unfilled import unfilled
 from .blocks import Form, QuantFusion, Upsampler, fusion_widths, head_width
 from .fuse import fuse_state_dict
 
@@ -177,12 +178,16 @@ class AetherNet2(AetherBase):
             "depths": list(self.hyperparameters["depths"])
         }
 
+    @classmethod
+    @override
+    def fused_form(cls, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        return {**hyperparameters, "fused": True, "norm_fused": hyperparameters["norm"] == "deployment"}
+
     @override
     def fuse(self) -> AetherNet2:
         """Return a copy with fused convolutions and norms, on the same device and in the same dtype."""
         own = next(self.parameters())
-        hyperparameters: dict[str, Any] = {**self.hyperparameters, "fused": True}
-        hyperparameters["norm_fused"] = hyperparameters["norm"] == "deployment"
-        copy = AetherNet2(**hyperparameters).to(own.device, own.dtype)
+        with unfilled():
+            copy = AetherNet2(**self.fused_form(self.hyperparameters)).to(own.device, own.dtype)
         copy.load_state_dict(fuse_state_dict(cast(dict[str, Tensor], self.state_dict())))
         return copy.train(self.training)
