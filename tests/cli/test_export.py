@@ -31,15 +31,31 @@ def test_text_tells_operators_and_ranges(
     out = tmp_path / "out.onnx"
     out.touch()
     result = aethernet("export", artifacts.tiny, "-o", out, "--no-verify", "--force", "--static", "48x48")
-    assert "6 operators (onnxruntime)" in result.out
+    assert "8 operators (onnxruntime)" in result.out
     assert "2 calibrated" in result.out
     assert "float      conv_first, 2 conv.fused_conv, conv_before_upsample.0, conv_last" in result.out
     assert "not verified" in result.err
 
 
+@pytest.mark.slow
+def test_a_budget_prints_its_table(
+    artifacts: Artifacts, tmp_path: Path, aethernet: Callable[..., Result]
+) -> None:
+    out = tmp_path / "out.onnx"
+    options = ("--no-verify", "--max-loss", "60", "--calibrate", artifacts.images)
+    result = aethernet("export", artifacts.tiny, "-o", out, *options)
+    assert result.code == 0, result.err
+    assert "operators" in result.out.splitlines()[0]
+    assert "layers.0.0.ffn.fc1_gate, layers.0.0.ffn.fc1_main" in result.out
+    assert "dB lost on the calibration images" in result.out
+    assert "times as fast as float here" in result.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--max-loss", "0"], "max_loss is 0.0: expected more than 0"),
+        (["--max-loss", "0.1", "--precision", "fp16"], "a budget is for INT8, and fp16 has none"),
         (["--height", "64:32:128"], "height '64:32:128' is no profile"),
         (["--width", "0:32:128"], "width '0:32:128' is no profile"),
         (["--static", "48"], "expected HxW"),
