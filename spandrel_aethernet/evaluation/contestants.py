@@ -60,8 +60,8 @@ class Contestant:
     def placed(self, device: str, *, trust: bool) -> Contestant:
         """Return it with what a benchmark as a whole is told, for what it says nothing about itself.
 
-        `device` is where checkpoints and engines run, and `cpu` keeps ONNX Runtime there too; `trust` is for
-        engines.
+        `device` is where checkpoints and engines run, and `cpu` keeps ONNX Runtime and OpenVINO there too;
+        `trust` is for engines. ONNX files are run by ONNX Runtime, so that all machines time the same.
         """
         defaults: dict[str, str | bool] = {}
         if self.kind == "pytorch":
@@ -70,8 +70,12 @@ class Contestant:
             defaults["device"] = device if device.startswith("cuda") else "auto"
             if backend_for(self.path) == "tensorrt":
                 defaults["trust"] = trust
-        elif self.kind == "onnx" and device == "cpu":
-            defaults["provider"] = "cpu"
+        elif self.kind == "openvino" and device == "cpu":
+            defaults["device"] = "cpu"
+        elif self.kind == "onnx":
+            defaults["backend"] = "onnx"
+            if device == "cpu":
+                defaults["provider"] = "cpu"
         return replace(self, options=defaults | dict(self.options))
 
 

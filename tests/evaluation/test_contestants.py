@@ -76,9 +76,11 @@ def test_defaults_are_for_what_says_nothing_itself() -> None:
     assert placed("x.pth@cpu", "cuda:1") == {"device": "cpu"}
     assert placed("x.engine", "cpu") == {"device": "auto", "trust": True}
     assert placed("x.onnx@tensorrt", "cuda:1") == {"backend": "tensorrt", "device": "cuda:1"}
-    assert placed("x.onnx", "cpu") == {"provider": "cpu"}
-    assert placed("x.onnx", "cuda") == {}
-    assert placed("x.onnx@cuda", "cpu") == {"provider": "cuda"}
+    assert placed("x.onnx", "cpu") == {"backend": "onnx", "provider": "cpu"}
+    assert placed("x.onnx", "cuda") == {"backend": "onnx"}
+    assert placed("x.onnx@cuda", "cpu") == {"backend": "onnx", "provider": "cuda"}
+    assert placed("x.onnx@openvino", "cpu") == {"backend": "openvino", "device": "cpu"}
+    assert placed("x.onnx@openvino,device=gpu", "cpu") == {"backend": "openvino", "device": "gpu"}
 
 
 def test_forms_of_a_checkpoint() -> None:
