@@ -6,6 +6,7 @@ Property names and values are those of docs.openvino.ai, "Query device propertie
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,16 @@ _LONGEST = 1000
 
 
 def open_core() -> Any:
-    """Return an `openvino.Core`. Raises `MissingPackageError` if OpenVINO is not installed."""
+    """Return the process's `openvino.Core`. Raises `MissingPackageError` if OpenVINO is not installed."""
     with missing_extras():
         import openvino
     library: Any = openvino
+    return _kept_core(library)
+
+
+@cache
+def _kept_core(library: Any) -> Any:
+    """Never let it go: OpenVINO would free the stack that it gave to signals, and Ctrl-C be a fault."""
     return library.Core()
 
 

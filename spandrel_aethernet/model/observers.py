@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
-from .ranges import ActivationRange, TrainedRanges
+from .ranges import ActivationRange, TrainedRanges, floats
 
 _WEIGHT = ".weight_fake_quant."
 _ACTIVATION = ".activation_post_process."
@@ -40,7 +40,7 @@ def read_observers(state_dict: Mapping[str, Tensor]) -> TrainedRanges | None:
             if span is not None:
                 activations[key.partition(_ACTIVATION)[0]] = span
     weight_scales = {
-        module: tuple(_weight_scale(state_dict, module).tolist())
+        module: tuple(floats(_weight_scale(state_dict, module)))
         for module in sorted(
             key.partition(_WEIGHT)[0] for key in state_dict if key.endswith(_WEIGHT + "scale")
         )

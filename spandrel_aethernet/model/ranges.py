@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,6 +68,12 @@ def ranges_to_tensors(ranges: TrainedRanges) -> dict[str, Tensor]:
     return tensors
 
 
+def floats(tensor: Tensor) -> list[float]:
+    """Return all values of a tensor, which PyTorch's types do not know to be numbers."""
+    flat: Any = tensor.flatten().double()
+    return flat.tolist()
+
+
 def ranges_from_tensors(tensors: Mapping[str, Tensor]) -> TrainedRanges | None:
     """Read what `ranges_to_tensors` wrote; keys outside its prefix are ignored, None if there are no others.
 
@@ -78,7 +85,7 @@ def ranges_from_tensors(tensors: Mapping[str, Tensor]) -> TrainedRanges | None:
     for key, tensor in tensors.items():
         if not key.startswith(PREFIX):
             continue
-        values: list[float] = tensor.flatten().double().tolist()
+        values = floats(tensor)
         whole = all(map(math.isfinite, values))
         if key.startswith(_ACTIVATION) and whole and len(values) == 2 and values[0] <= values[1]:
             activations[key.removeprefix(_ACTIVATION)] = ActivationRange(*values)

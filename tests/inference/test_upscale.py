@@ -73,7 +73,8 @@ def test_it_is_what_the_command_line_writes(
 
 
 def test_an_onnx_file_is_a_model_too(artifacts: Artifacts) -> None:
-    pixels = photograph(40, 56).astype(np.float32) / 255  # for which every runtime computes in float32
+    # Of floats, for which every runtime computes in float32.
+    pixels: NDArray[np.float32] = np.divide(photograph(40, 56), 255, dtype=np.float32)
     output = spandrel_aethernet.upscale(pixels, artifacts.onnx("fp32"), device="auto")
     expected = spandrel_aethernet.upscale(pixels, artifacts.tiny, device="cpu", dtype="float32")
     assert float(np.abs(output - expected).max()) < 1 / 255
