@@ -16,7 +16,8 @@ from ..model.checkpoint import WEIGHTS
 
 FORMS = ("not-fused", "fused", "folded")
 """A checkpoint's network as it is, fused, and folded as it is exported; each called as a plain module."""
-_PLAIN = "plain"
+PLAIN = "plain"
+"""The fused form computed as its formula is written, each operator on the whole image."""
 _KEYS: Mapping[str, Sequence[str]] = {
     "backend": BACKENDS,
     "device": (),
@@ -82,8 +83,8 @@ class Contestant:
 def parse_contestant(text: str) -> Contestant:
     """Turn `FILE` or `FILE@OPTION,OPTION` into a contestant.
 
-    An option is a backend (`openvino`), a dtype (`bfloat16`), `compile`, one of `FORMS`, `plain` (the fused
-    form), a device or, for ONNX Runtime, a provider (`cuda:1`, `cpu`), or KEY=VALUE for an argument of
+    An option is a backend (`openvino`), a dtype (`bfloat16`), `compile`, one of `FORMS`, `PLAIN`, a
+    device or, for ONNX Runtime, a provider (`cuda:1`, `cpu`), or KEY=VALUE for an argument of
     `open_model`. A name that has an @ itself is found if the file is there. Raises `ArgumentError`.
     """
     path = _expanded(text)
@@ -95,8 +96,8 @@ def parse_contestant(text: str) -> Contestant:
     forms: list[str] = []
     places: list[str] = []
     for word in ending.split(","):
-        if word in (*FORMS, _PLAIN):
-            forms.append("fused" if word == _PLAIN else word)
+        if word in (*FORMS, PLAIN):
+            forms.append(word)
         elif _DEVICE.fullmatch(word):
             places.append(word)
         else:
@@ -165,7 +166,7 @@ def _option(text: str, word: str) -> tuple[str, str | bool]:
             return key, word
     key, equals, value = word.partition("=")
     if not equals or key not in _KEYS:
-        words = (*BACKENDS[1:], *DTYPES[1:], "compile", *FORMS, _PLAIN, "a device")
+        words = (*BACKENDS[1:], *DTYPES[1:], "compile", *FORMS, PLAIN, "a device")
         raise ArgumentError(
             f"{text}: {word!r} is no option: expected one of {', '.join(words)}, "
             f"or KEY=VALUE with one of {', '.join(_KEYS)}"

@@ -11,7 +11,7 @@ from ..inference.pytorch import PyTorchBackend
 from ..inference.tensors import TensorBackend
 from ..model.base import AetherBase
 from ..model.checkpoint import read_checkpoint
-from ..model.generations import deployed
+from ..model.generations import as_written, deployed
 from ..model.io import named, read_checkpoint_file
 
 
@@ -21,7 +21,7 @@ class PlainBackend(TensorBackend):
     max_batch = 1
 
     def __init__(self, network: AetherBase, form: str, device: torch.device) -> None:
-        """Take a network as it is in its file, and one of `FORMS`."""
+        """Take a network as it is in its file, and one of `FORMS` or `plain`."""
         self.device, self.scale, self.channels = device, network.scale, network.in_chans
         super().__init__()
         self._tile = PyTorchBackend(network, device, torch.float32).auto_tile()
@@ -44,7 +44,9 @@ def read_network(path: Path) -> AetherBase:
 
 
 def in_form(network: AetherBase, form: str) -> AetherBase:
-    """Return a network in one of `FORMS`; it stays as it is."""
+    """Return a network in one of `FORMS`, or `plain`; it stays as it is."""
+    if form == "plain":
+        return as_written(network)
     if form == "folded":
         return deployed(network, merged=True).eval()
     return (network.fuse() if form == "fused" else network).eval()

@@ -29,7 +29,7 @@ from spandrel_aethernet.evaluation.contestants import (
         ("x.onnx@cuda,tensorrt", {"device": "cuda", "backend": "tensorrt"}, None),
         ("x.onnx@provider=dml", {"provider": "dml"}, None),
         ("x.engine@cuda:1", {"device": "cuda:1"}, None),
-        ("x.pth@plain", {}, "fused"),
+        ("x.pth@plain", {}, "plain"),
         ("x.pth@not-fused,cuda", {"device": "cuda"}, "not-fused"),
     ],
 )
