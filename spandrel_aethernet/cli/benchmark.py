@@ -31,8 +31,8 @@ from .progress import bars
 
 ABOUT = """
 FILE may say how it is run: FILE@OPTION,OPTION with a backend (onnx, openvino, tensorrt), a dtype (float32,
-float16, bfloat16), compile, a form (not-fused, fused, folded, or plain for the formula as written), a device or provider (cpu, cuda:1),
-or KEY=VALUE for backend, device, dtype, provider, precision or weights.
+float16, bfloat16), compile, a form (not-fused, fused, folded, or plain for the formula as written), a device
+or provider (cpu, cuda:1), or KEY=VALUE for backend, device, dtype, provider, precision or weights.
 
 Each contestant has a process of its own, and they take turns pass by pass. A time is that of the network
 alone, on float32 values that are ready, in the tiles that upscale would take; the passes of a size are
