@@ -60,7 +60,7 @@ class Steps(Silent):
         self.polls += 1
 
 
-def check_report(report: BuildReport, source: Path, precision: str) -> None:
+def check_report(report: BuildReport, source: Path, precision: str, *, joined: int = 0) -> None:
     """What holds of an engine of any network in any precision, without targets that it is worse for."""
     info = report.info
     assert read_header(report.path) == Header("rtx", info.version)
@@ -70,7 +70,7 @@ def check_report(report: BuildReport, source: Path, precision: str) -> None:
     assert (info.runtime, info.version) == ("rtx", find_runtime("rtx").version)
     assert (info.source, info.source_sha256) == (source.name, sha256(source))
     assert info.layers is not None
-    assert info.layers.get("int8", 0) == info.operators.get("int8", 0)
+    assert info.layers.get("int8", 0) == info.operators.get("int8", 0) - joined
     assert info.fell_back == ()
     assert 0 < info.build_seconds < 120
     assert set(report.warnings) == (UNAVOIDABLE if precision == "fp16-int8" else set())
@@ -81,7 +81,7 @@ def check_report(report: BuildReport, source: Path, precision: str) -> None:
     [
         pytest.param("fp32", {"fp32": 13}, {"fp32"}, marks=pytest.mark.slow),
         pytest.param("fp16", {"fp16": 13}, {"fp16"}, marks=pytest.mark.slow),
-        pytest.param("fp32-int8", {"int8": 6, "fp32": 5}, {"int8", "fp32"}, marks=pytest.mark.slow),
+        pytest.param("fp32-int8", {"int8": 8, "fp32": 5}, {"int8", "fp32"}, marks=pytest.mark.slow),
         ("fp16-int8", {"int8": 7, "fp16": 4}, {"int8", "fp16", "fp32"}),
     ],
 )
@@ -89,7 +89,9 @@ def test_each_precision(
     precision: str, operators: Mapping[str, int], layers: set[str], artifacts: Artifacts
 ) -> None:
     report = artifacts.engine_report(precision)
-    check_report(report, artifacts.onnx(precision), precision)
+    # Of a file for ONNX Runtime TensorRT makes one layer of gate and main, in each of two blocks.
+    joined = 2 if precision == "fp32-int8" else 0
+    check_report(report, artifacts.onnx(precision), precision, joined=joined)
     assert report.info.operators == operators
     assert report.info.layers is not None
     assert set(report.info.layers) == layers
