@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from ..engines.cache import cache_folder
 from ..errors import ArgumentError, Hint, OnnxError, missing_extras
 from .onnx_network import checked
 from .pytorch import Dtypes, computes_bfloat16
@@ -110,6 +109,8 @@ def compile_model(model: Any, path: Path, device: str, dtype: torch.dtype, core:
         # Several processes would otherwise all be bound to the same cores.
         properties["ENABLE_CPU_PINNING"] = False
     else:  # a CPU compiles in less than a second
+        from ..engines.cache import cache_folder  # whose packages nothing else here needs
+
         properties["CACHE_DIR"] = str(cache_folder() / "openvino")
     try:
         return core.compile_model(model, device, properties).create_infer_request()
