@@ -50,7 +50,7 @@ def pixels(path: Path) -> NDArray[np.int64]:
 
 
 def assert_upscaled(result: Path, picture: Path, model: Path) -> None:
-    """Compare what a node made of a picture with what we make of it, of a checkpoint in float32 as chaiNNer."""
+    """Compare what a node made of a picture with what we make of it, of a checkpoint in float32."""
     dtype = "float32" if model.suffix in SUFFIXES else "auto"
     expected = upscale(pixels(picture).astype(np.uint8), model, dtype=dtype).astype(np.int64)
     assert pixels(result).shape == expected.shape
