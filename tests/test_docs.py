@@ -61,11 +61,17 @@ def user(tmp_path_factory: pytest.TempPathFactory, artifacts: Artifacts) -> Path
 
 
 def ours() -> Iterator[Any]:
-    """Yield every command of ours; a benchmark starts a process for each contestant, which takes seconds."""
+    """Yield every command of ours."""
     for page, command in commands():
         if command.startswith("aethernet "):
-            slow = [pytest.mark.slow] if command.startswith("aethernet benchmark") else []
-            yield pytest.param(page, command, marks=slow)
+            slow = page != "README.md" or command.startswith("aethernet benchmark")
+            yield pytest.param(page, command, marks=[pytest.mark.slow] * slow)
+
+
+def examples() -> Iterator[Any]:
+    """Yield every example in Python."""
+    for page, code in blocks("python"):
+        yield pytest.param(page, code, marks=[pytest.mark.slow] * (page.name != "README.md"))
 
 
 @pytest.mark.parametrize(("page", "command"), [*ours()])
@@ -83,7 +89,7 @@ def test_commands_of_ours(
         pytest.skip("TensorRT for RTX is not installed")
     monkeypatch.chdir(user)
     if words[:1] == ["info"] and not Path(words[1]).exists():
-        pytest.skip("TensorRT for RTX is not installed")
+        pytest.skip("its engine was not built before")
     if "-o" in words or "-m" in words or words[0] in ("export", "fuse", "engine", "upscale"):
         words.append("--force")
     if words[0] == "benchmark":  # sizes that a person would wait for
@@ -116,7 +122,7 @@ def test_ci_runs_the_command_of_the_readme() -> None:
     assert line.removeprefix("python -m ") in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("page", "code"), list(blocks("python")))
+@pytest.mark.parametrize(("page", "code"), [*examples()])
 def test_examples(page: Path, code: str, user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if "build_engine(" in code and not find_spec("tensorrt_rtx"):
         pytest.skip("TensorRT for RTX is not installed")

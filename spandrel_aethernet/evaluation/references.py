@@ -58,6 +58,7 @@ class ByNumPy:
         """Take what runs the network."""
         self._backend = backend
         self.scale, self.channels, self.max_batch = backend.scale, backend.channels, backend.max_batch
+        self.one_tile_size = backend.one_tile_size
 
     def auto_tile(self) -> int:
         """Return that of the backend."""

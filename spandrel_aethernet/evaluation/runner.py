@@ -200,7 +200,7 @@ def _batches(backend: TensorBackend, width: int, height: int) -> list[Tensor]:
     image = torch.rand((1, backend.channels, height, width), generator=generator).to(backend.device)
     cut = [
         image[:, :, place.rows.start : place.rows.stop, place.columns.start : place.columns.stop]
-        for place in places((height, width), *choose_tiles(backend))
+        for place in places(backend, (height, width), *choose_tiles(backend))
     ]
     many = max(backend.max_batch, 1)
     batches = [torch.cat(cut[first : first + many]) for first in range(0, len(cut), many)]

@@ -121,8 +121,8 @@ def _measure(name: str, network: TensorBackend, size: str, frames: int, threads:
     first = _timed(lambda: enlarge(network, _frame(size, 0)))  # which is not counted
     count = min(frames, max(1, round(_ENOUGH_SECONDS / first)))
     images = [_frame(size, index) for index in range(count)]
-    height, width = SIZES[size]
-    tensor = torch.rand((1, network.channels, min(tile, height), min(tile, width)), device=network.device)
+    tiles = places(network, SIZES[size], tile, overlap)
+    tensor = torch.rand((1, network.channels, *tiles[0].size), device=network.device)
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         jobs = [Job(Path(folder, f"{n}.png"), Path(folder, "out", f"{n}.png")) for n in range(count)]
         for job, image in zip(jobs, images, strict=True):
@@ -130,8 +130,7 @@ def _measure(name: str, network: TensorBackend, size: str, frames: int, threads:
         larger = [Picture(enlarge(network, image)) for image in images[:2]]
         targets = [(larger[n % 2], Path(folder, "alone", f"{n}.png")) for n in range(count)]
         seconds = {
-            "alone": _timed(lambda: [_forward(network, tensor) for _ in images])
-            * _tiles(size, tile, overlap),
+            "alone": _timed(lambda: [_forward(network, tensor) for _ in images]) * len(tiles),
             "memory": _timed(lambda: _through(network, images, tile, overlap)),
             "memory_before": _timed(lambda: [enlarge(ByNumPy(network), image) for image in images]),
             "read": _timed(lambda: _staged(_read, jobs, threads.load)),
@@ -152,10 +151,6 @@ def _timed(work: Callable[[], object]) -> float:
 @torch.inference_mode()
 def _forward(network: TensorBackend, tensor: torch.Tensor) -> float:
     return float(network.forward(tensor)[0, 0, 0, 0])  # waits for the device
-
-
-def _tiles(size: str, tile: int, overlap: int) -> int:
-    return len(places(SIZES[size], tile, overlap))
 
 
 def _through(network: Backend, images: Sequence[NDArray[np.uint8]], tile: int, overlap: int) -> None:

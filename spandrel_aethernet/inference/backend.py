@@ -23,6 +23,8 @@ class Backend(Protocol):
     """Of the network's own input; images of 1 to 4 channels are fitted to it (see `feed_for`)."""
     max_batch: int
     """How many network inputs of one size are worth giving at once; more are taken too."""
+    one_tile_size: bool
+    """Whether it runs tiles of one size only, or those best: what is smaller is padded, or slower."""
 
     def __call__(self, batch: NDArray[Sample]) -> NDArray[Sample]:
         """Upscale N x H x W x C to N x H·scale x W·scale x C of the same dtype.

@@ -24,9 +24,9 @@ from .tensors import TensorBackend
 PROBE = (1, 3, 64, 48)
 """The image that tells the scale, N x C x H x W; not square, so that swapped axes are seen."""
 _TORCH = {np.float32: torch.float32, np.float16: torch.float16}
-_OUTPUT_SIDE = 640
-"""Pixels along a tile's output, where activations of aether_small take about 1 GB."""
-_TILE_SIDES = (128, 320)
+_OUTPUT_SIDE = 1024
+"""Pixels along a tile's output, where activations of aether_small take 0.5 to 1.2 GB."""
+_TILE_SIDES = (128, 512)
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class OnnxNetwork(TensorBackend):
         self.input, self.output = inputs[0], outputs[0]
         self.accepted = Accepted(*map(Limits.only, (batch, height, width)))
         self.max_batch = batch or 1
+        self.one_tile_size = self.accepted.largest_tile is not None
         self.channels = channels or 3
         self.scale = self._measured_scale()
 

@@ -20,8 +20,8 @@ from .compile import compile_network
 from .tensors import Forward, TensorBackend
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
-_HOST_BUDGET = 2**29
-"""Bytes of activations on the CPU, where larger tiles are no faster."""
+_HOST_BUDGET = 2**30
+"""Bytes of activations on the CPU: larger tiles overlap less, but leave the caches."""
 _WHOLE_BUDGET = 2**31
 """The same for networks that a larger tile serves better."""
 _TILE_SIDES = (128, 2048)
@@ -73,7 +73,7 @@ class PyTorchBackend(TensorBackend):
         if compile:
             side = self.auto_tile() if compile is True else compile
             self.compiled = self._form(torch.uint8).compile(side)
-            self._side = side
+            self._side, self.one_tile_size = side, True
 
     @property
     def description(self) -> str:
@@ -103,7 +103,7 @@ class PyTorchBackend(TensorBackend):
         return form
 
     def auto_tile(self) -> int:
-        """Return a tile side whose activations take about 512 MiB, or half of what the GPU has free.
+        """Return a tile side whose activations take about 1 GiB, or half of what the GPU has free.
 
         With channel attention 2 GiB on the CPU: tiles of it are near the whole, not equal to it. Where it is
         compiled for tiles of one side, that one.

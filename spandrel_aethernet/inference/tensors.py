@@ -25,6 +25,7 @@ class TensorBackend(ABC):
     scale: int
     channels: int
     max_batch: int
+    one_tile_size = False
     device: torch.device
     """Where pixels are turned into what the network takes, and its output into pixels."""
 

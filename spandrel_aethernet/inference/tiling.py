@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Generic, NamedTuple
 
@@ -55,13 +56,17 @@ class Span(NamedTuple):
     keep_stop: int
 
 
-def spans(length: int, tile: int, overlap: int) -> list[Span]:
-    """Cut an axis into tiles of exactly `tile` pixels (or the whole axis if it is shorter).
+def spans(length: int, tile: int, overlap: int, *, exact: bool = False) -> list[Span]:
+    """Cut an axis into as few tiles of one size as `tile` pixels at most allow (one if it is shorter).
 
-    Every kept pixel has `overlap` pixels of context on both sides, except at the image's own edge.
+    Every kept pixel has `overlap` pixels of context on both sides, except at the image's own edge. With
+    `exact` they have `tile` pixels each, also where they overlap more than that for it.
     """
     if length <= tile:
         return [Span(0, length, 0, length)]
+    if not exact:
+        count = math.ceil((length - 2 * overlap) / (tile - 2 * overlap))
+        tile = math.ceil((length - 2 * overlap) / count) + 2 * overlap
     starts = [*range(0, length - tile, tile - 2 * overlap), length - tile]
     cuts = [0, *((first + tile + second) // 2 for first, second in pairwise(starts)), length]
     return [Span(s, s + tile, *kept) for s, kept in zip(starts, pairwise(cuts), strict=True)]
@@ -72,6 +77,11 @@ class Place(NamedTuple):
 
     rows: Span
     columns: Span
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of what the network sees."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
     def kept(self, scale: int = 1) -> tuple[slice, slice]:
         """Where what is kept of the tile lies in the image, at `scale` times its size."""
@@ -104,11 +114,11 @@ class TiledImage(Generic[Sample]):
         opaque = has_alpha and bool((pixels[:, :, -1] == top).all())
         self._pixels, self._scale, self._top = pixels, backend.scale, top
         self._fed = channels - 1 if opaque else channels
-        self.places = places((height, width), tile, overlap)
+        self.places = places(backend, (height, width), tile, overlap)
         self.left = len(self.places)
         """Tiles that are not there yet."""
         self.dtype = pixels.dtype
-        self.tile = (min(tile, height), min(tile, width), self._fed)
+        self.tile = (*self.places[0].size, self._fed)
         self.at_once = _tiles_at_once(backend, self.tile)
         """How many tiles fill a batch."""
         self._output: NDArray[Sample] | None = None
@@ -138,15 +148,15 @@ class TiledImage(Generic[Sample]):
         return self._output
 
 
-def places(size: tuple[int, int], tile: int, overlap: int) -> list[Place]:
-    """Return all tiles of an image of height x width, row by row."""
-    rows, columns = (spans(side, tile, overlap) for side in size)
+def places(backend: Backend, size: tuple[int, int], tile: int, overlap: int) -> list[Place]:
+    """Return all tiles of an image of height x width, row by row, of `tile` at most each way."""
+    rows, columns = (spans(side, tile, overlap, exact=backend.one_tile_size) for side in size)
     return [Place(row, column) for row in rows for column in columns]
 
 
 def tile_count(backend: Backend, size: tuple[int, int], tile: int, overlap: int) -> int:
     """How many tiles an image of height x width has, those of the passes that gather means included."""
-    tiles = len(places(size, tile, overlap))
+    tiles = len(places(backend, size, tile, overlap))
     return tiles * (1 + (MEANS_PASSES if tiles > 1 and means_of(backend) else 0))
 
 

@@ -39,6 +39,7 @@ def test_calibration_runs_the_bundled_photographs() -> None:
     assert Timer().calibrate(TINY) > 0
 
 
+@pytest.mark.slow  # it comes after the imports, each in a process
 def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"gone\.pth cannot be read"):
         measure(tmp_path / "gone.pth", repeats=1)
@@ -51,9 +52,11 @@ def test_all_figures_of_a_checkpoint(artifacts: Artifacts) -> None:
         "import, beyond that of spandrel",
         "load and fuse",
         "export, opset 17",
-        "export and compare, opset 17",
+        "export, opset 17, in a process that did nothing before",
+        "export, opset 17, and compare",
         "export, opset 20",
-        "export and compare, opset 20",
+        "export, opset 20, in a process that did nothing before",
+        "export, opset 20, and compare",
         "calibrate",
     ]
     assert all(figure.seconds > 0 for figure in figures.values())

@@ -28,6 +28,7 @@ def test_damaged_files_end_as_documented(name: str, rows: Mapping[str, Row]) -> 
     assert rows[name].tried == EACH
 
 
+@pytest.mark.slow
 @NAMES
 def test_damaged_files_are_not_all_refused_or_all_sound(name: str, rows: Mapping[str, Row]) -> None:
     assert rows[name].results["success"] > EACH // 20

@@ -27,18 +27,43 @@ def cpu(**hyperparameters: object) -> PyTorchBackend:
     return PyTorchBackend(make_network(**hyperparameters), torch.device("cpu"), torch.float32)
 
 
+@pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("overlap", [0, 3, 16])
 @pytest.mark.parametrize("length", [1, 40, 64, 65, 97, 200, 1023])
-def test_spans_keep_every_pixel_once_with_its_context(length: int, overlap: int) -> None:
+def test_spans_keep_every_pixel_once_with_its_context(length: int, overlap: int, exact: bool) -> None:
     tile = 64
-    found = spans(length, tile, overlap)
+    found = spans(length, tile, overlap, exact=exact)
     assert [s.keep_start for s in found] == [0, *(s.keep_stop for s in found[:-1])]
     assert found[-1].keep_stop == length
+    sizes = {span.stop - span.start for span in found}
+    assert len(sizes) == 1
+    assert max(sizes) == min(tile, length) if exact else max(sizes) <= tile
     for span in found:
-        assert span.stop - span.start == min(tile, length)
         assert span.keep_start < span.keep_stop
         assert span.start == 0 or span.keep_start - span.start >= overlap
         assert span.stop == length or span.stop - span.keep_stop >= overlap
+
+
+@pytest.mark.parametrize("overlap", [0, 3, 16])
+@pytest.mark.parametrize("length", [65, 97, 200, 1023])
+def test_an_axis_is_shared_out_among_as_many_tiles_and_hardly_a_pixel_is_seen_too_often(
+    length: int, overlap: int
+) -> None:
+    even, exact = (spans(length, 64, overlap, exact=exact) for exact in (False, True))
+    assert len(even) == len(exact)
+    needed = length + 2 * overlap * (len(even) - 1)
+    seen = sum(span.stop - span.start for span in even)
+    assert 0 <= seen - needed < len(even), "less than a pixel for each tile"
+
+
+def test_a_backend_of_one_tile_size_gets_no_other() -> None:
+    free, fixed = Repeat(side=64), Repeat(side=64)
+    fixed.one_tile_size = True
+    pixels = photograph(65, 90)
+    for backend, shape in ((free, (41, 53)), (fixed, (64, 64))):
+        output = upscale_pixels(backend, pixels, tile=64, overlap=8)
+        assert np.array_equal(output, pixels.repeat(2, axis=0).repeat(2, axis=1))
+        assert {size[2:] for size in backend.shapes} == {shape}
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3])
@@ -119,7 +144,7 @@ def test_tiles_in_batches_give_what_they_give_one_by_one(
     together = upscale_pixels(batching, pixels, tile=26, overlap=4, progress=Counted())
     alone = upscale_pixels(one_by_one, pixels, tile=26, overlap=4)
     assert [shape[0] for shape in batching.shapes] == counts
-    assert {shape[1:] for shape in batching.shapes} == {(3, 26, 26)}
+    assert {shape[1:] for shape in batching.shapes} == {(3, 22, 26)}
     assert len(done) == len(one_by_one.shapes) == tile_count(batching, (50, 62), 26, 4) == 9
     assert done == sorted(done)
     # Sums of float32 may be taken in another order: a step of 16 bits at most.
@@ -128,6 +153,7 @@ def test_tiles_in_batches_give_what_they_give_one_by_one(
 
 def test_a_batch_is_bounded_by_its_output() -> None:
     many = Repeat(scale=8, max_batch=1000)
+    many.one_tile_size = True
     pixels = np.tile(photograph(100, 100), (3, 10, 1))
     output = upscale_pixels(many, pixels, tile=300, overlap=10)
     assert np.array_equal(output, pixels.repeat(8, axis=0).repeat(8, axis=1))

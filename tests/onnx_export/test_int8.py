@@ -131,6 +131,7 @@ def kernels(model: onnx.ModelProto, folder: Path) -> Counter[str]:
     return Counter(node.op_type for node in onnx.load(str(optimised)).graph.node)
 
 
+@pytest.mark.slow
 def test_every_product_of_the_demo_model_is_an_integer_kernel(artifacts: Artifacts, tmp_path: Path) -> None:
     found = kernels(onnx.load(str(artifacts.onnx("fp32-int8", "demo"))), tmp_path)
     assert (found["BiasGelu"], found["MatMulIntegerToFloat"], found["MatMul"]) == (16, 48, 0)

@@ -41,6 +41,7 @@ class TensorRTBackend(TensorBackend):
             raise self._error(f"cannot be run: {error}") from error
         self.accepted = accepted_by(self._signature.profile)
         self.max_batch = self._signature.profile.batch.max
+        self.one_tile_size = True  # that its kernels were chosen for
         self.channels = self._signature.channels
         self.scale = self._scale()
 
