@@ -45,7 +45,7 @@ EXAMPLES = (
     "aethernet benchmark x.pth x.pth@bfloat16,compile fp32.onnx@openvino --sizes 256 640x480 1920x1080",
     "aethernet benchmark x.pth fp32.onnx --all --quality --plot speed.png",
     "aethernet benchmark first.pth second.pth second_fp32_int8.onnx --forms",
-    "aethernet benchmark --pipeline --frames 20",
+    "aethernet benchmark --pipeline --frames 8",
     "aethernet benchmark aether_small_2x.pth fp16.engine fp16_int8.engine --device cuda",
 )
 
@@ -108,7 +108,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoint, calibrating an aether_large",
     )
     parser.add_argument(
-        "--frames", type=count, default=8, metavar="N", help="of each size, for --pipeline (default: 8)"
+        "--frames",
+        type=count,
+        default=32,
+        metavar="N",
+        help="of each size, for --pipeline (default: 32, fewer of what takes long)",
     )
     add_trust(parser)
     add_json(parser)

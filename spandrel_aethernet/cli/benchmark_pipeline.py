@@ -57,23 +57,34 @@ def _print(conversions: Conversions, results: Sequence[Throughput]) -> None:
     OUT.print("frames a second, from memory to memory")
     _print_rates(
         ["network alone", "in memory", "before", "ratio to alone"],
-        [(one, [one.alone, one.memory, one.memory_before], one.memory / one.alone) for one in results],
+        [(one, [one.alone, one.memory, one.memory_before], [one.memory / one.alone]) for one in results],
     )
     OUT.print()
     OUT.print("frames a second, from PNG files to PNG files: each stage alone, and all together")
     _print_rates(
-        ["reading", "network", "writing", "all", "before", "ratio to slowest"],
+        ["reading", "network", "writing", "all cores", "all", "before", "ratio to slowest", "ratio to least"],
         [
-            (one, [one.read, one.memory, one.write, one.files, one.files_before], one.files / one.slowest)
+            (
+                one,
+                [one.read, one.memory, one.write, one.cpu, one.files, one.files_before],
+                [one.files / one.slowest, one.files / one.least],
+            )
             for one in results
         ],
     )
 
 
-def _print_rates(head: Sequence[str], rows: Sequence[tuple[Throughput, Sequence[float], float]]) -> None:
-    """Print seconds a frame as frames a second, and a ratio."""
+def _print_rates(
+    head: Sequence[str], rows: Sequence[tuple[Throughput, Sequence[float | None], Sequence[float]]]
+) -> None:
+    """Print seconds a frame as frames a second, and ratios."""
     cells = [
-        [one.size, one.network, *(f"{1 / part:.3g}" for part in seconds), f"{ratio:.2f}"]
-        for one, seconds, ratio in rows
+        [
+            one.size,
+            one.network,
+            *(f"{1 / part:.3g}" if part else "-" for part in seconds),
+            *(f"{ratio:.2f}" for ratio in ratios),
+        ]
+        for one, seconds, ratios in rows
     ]
     print_table(["frames", "network", *head], cells, left=2)

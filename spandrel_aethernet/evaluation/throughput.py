@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,7 +29,9 @@ from .references import ByNumPy, Canned
 SIZES: Mapping[str, tuple[int, int]] = {"480p": (480, 640), "720p": (720, 1280), "1080p": (1080, 1920)}
 """Height and width of the frames."""
 _ENOUGH_SECONDS = 10.0
-"""After which no more frames are timed."""
+"""After which no more frames are timed, nor how pixels were converted before."""
+_FEWEST = 4
+"""Frames at the least, or nothing could overlap; and at the most of what was before."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Throughput:
     Without files: the network `alone`, on tensors that are ready; from pixels to pixels in memory as
     it is (`memory`) and as it was `before`, converted by NumPy. With PNG files, each stage alone with as
     many threads as it has in the pipeline (`read`, `memory`, `write`), all together (`files`), and
-    one after the other (`files_before`).
+    one after the other (`files_before`). `cpu` is what the three stages take of all cores: CPU seconds by
+    the number of cores.
     """
 
     network: str
@@ -46,16 +50,23 @@ class Throughput:
     frames: int
     alone: float
     memory: float
-    memory_before: float
+    memory_before: float | None
+    """None, as `files_before`, of a network beside which conversions do not count."""
+    cpu: float
     read: float
     write: float
     files: float
-    files_before: float
+    files_before: float | None
 
     @property
     def slowest(self) -> float:
         """Seconds a frame of the slowest stage with files."""
         return max(self.read, self.memory, self.write)
+
+    @property
+    def least(self) -> float:
+        """Seconds a frame that no order of work goes below, unless a GPU does part of it."""
+        return max(self.slowest, self.cpu)
 
     def describe(self) -> dict[str, Any]:
         """Return all of it for JSON, with the ratios."""
@@ -63,7 +74,8 @@ class Throughput:
             **vars(self),
             "memory_ratio": self.memory / self.alone,
             "files_ratio": self.files / self.slowest,
-            "files_gain": self.files_before / self.files,
+            "files_to_least": self.files / self.least,
+            "files_gain": self.files_before and self.files_before / self.files,
         }
 
 
@@ -97,7 +109,7 @@ def measure_throughput(
     networks: Mapping[str, TensorBackend],
     sizes: Sequence[str] = tuple(SIZES),
     *,
-    frames: int = 8,
+    frames: int = 32,
     threads: Threads | None = None,
     progress: Progress = SILENT,
 ) -> list[Throughput]:
@@ -118,39 +130,64 @@ def _measure(name: str, network: TensorBackend, size: str, frames: int, threads:
     tile, overlap = choose_tiles(network)
     options = FileOptions(tile=tile, overlap=overlap)
     enlarge = partial(upscale_pixels, tile=tile, overlap=overlap)
-    first = _timed(lambda: enlarge(network, _frame(size, 0)))  # which is not counted
-    count = min(frames, max(1, round(_ENOUGH_SECONDS / first)))
+    begun = time.perf_counter()
+    larger = [Picture(enlarge(network, _frame(size, 0)))]
+    first = time.perf_counter() - begun
+    count = min(frames, max(_FEWEST if first < _ENOUGH_SECONDS else 1, round(_ENOUGH_SECONDS / first)))
     images = [_frame(size, index) for index in range(count)]
+    if count > 1:
+        larger.append(Picture(enlarge(network, images[1])))
     tiles = places(network, SIZES[size], tile, overlap)
     tensor = torch.rand((1, network.channels, *tiles[0].size), device=network.device)
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         jobs = [Job(Path(folder, f"{n}.png"), Path(folder, "out", f"{n}.png")) for n in range(count)]
         for job, image in zip(jobs, images, strict=True):
             write_picture(Picture(image), job.source)
-        larger = [Picture(enlarge(network, image)) for image in images[:2]]
         targets = [(larger[n % 2], Path(folder, "alone", f"{n}.png")) for n in range(count)]
-        seconds = {
-            "alone": _timed(lambda: [_forward(network, tensor) for _ in images]) * len(tiles),
-            "memory": _timed(lambda: _through(network, images, tile, overlap)),
-            "memory_before": _timed(lambda: [enlarge(ByNumPy(network), image) for image in images]),
-            "read": _timed(lambda: _staged(_read, jobs, threads.load)),
-            "write": _timed(lambda: _staged(_write, targets, threads.save)),
-            "files": _timed(lambda: list(upscale_files(jobs, network, options, threads=threads))),
-        }
-        again = FileOptions(tile=tile, overlap=overlap, force=True)
-        seconds["files_before"] = _timed(lambda: _one_after_the_other(jobs, ByNumPy(network), again))
-    return Throughput(name, size, count, **{what: spent / count for what, spent in seconds.items()})
+
+        alone = _cost(lambda: [_forward(network, tensor) for _ in images], count)
+        memory = _cost(lambda: _through(network, images, tile, overlap), count)
+        read = _cost(lambda: _staged(_read, jobs, threads.load), count)
+        write = _cost(lambda: _staged(_write, targets, threads.save), count)
+        files = _cost(lambda: list(upscale_files(jobs, network, options, threads=threads)), count)
+        memory_before = files_before = None
+        if first < _ENOUGH_SECONDS:
+            by_numpy, few = ByNumPy(network), images[:_FEWEST]
+            again = FileOptions(tile=tile, overlap=overlap, force=True)
+            memory_before = _cost(lambda: [enlarge(by_numpy, image) for image in few], len(few)).seconds
+            jobs = jobs[:_FEWEST]
+            files_before = _cost(lambda: _one_after_the_other(jobs, by_numpy, again), len(jobs)).seconds
+    return Throughput(
+        network=name,
+        size=size,
+        frames=count,
+        alone=alone.seconds * len(tiles),
+        memory=memory.seconds,
+        memory_before=memory_before,
+        cpu=(memory.cpu + read.cpu + write.cpu) / (os.cpu_count() or 1),
+        read=read.seconds,
+        write=write.seconds,
+        files=files.seconds,
+        files_before=files_before,
+    )
 
 
-def _timed(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+class _Cost(NamedTuple):
+    seconds: float
+    cpu: float
+    """Seconds of all threads."""
+
+
+def _cost(work: Callable[[], object], frames: int) -> _Cost:
+    """Return what a frame costs."""
+    begun = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begun
+    return _Cost((time.perf_counter() - begun[0]) / frames, (time.process_time() - begun[1]) / frames)
 
 
 @torch.inference_mode()
 def _forward(network: TensorBackend, tensor: torch.Tensor) -> float:
-    return float(network.forward(tensor)[0, 0, 0, 0])  # waits for the device
+    return float(network.forward_of(torch.uint8)(tensor)[0, 0, 0, 0])  # waits for the device
 
 
 def _through(network: Backend, images: Sequence[NDArray[np.uint8]], tile: int, overlap: int) -> None:
