@@ -72,6 +72,11 @@ def check(extras: set[str], folder: Path) -> None:
         must(*compare)
     else:
         must_need("compare", *compare)
+    benchmark = ("benchmark", tiny, "--sizes", "16", "--repeats", "1", "--plot", folder / "bars.png")
+    if "plot" in extras:
+        must(*benchmark)
+    else:
+        must_need("plot", *benchmark)
     upscale = ("upscale", folder / "rocket.png", "-m", tiny, "--force")
     ray, video = (*upscale, "-o", folder / "ray.png", "--ray"), ("upscale", folder / "clip.mkv", "-m", tiny)
     if "cluster" in extras:

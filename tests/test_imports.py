@@ -31,7 +31,7 @@ OPTIONAL = (
 )
 PACKAGE = Path(spandrel_aethernet.__file__).parent
 
-FOUNDATION = {"errors", "precision", "shapes", "progress", "partials", "files", "data", "gate"}
+FOUNDATION = {"errors", "precision", "shapes", "progress", "partials", "interpreter", "files", "data", "gate"}
 ARROWS = {name: {"errors"} for name in FOUNDATION} | {
     "files": {"errors", "partials"},
     "model": FOUNDATION,

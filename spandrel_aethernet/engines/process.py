@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from threading import Thread
 from typing import IO, Any
 
 from ..errors import EngineError, Hint
+from ..interpreter import import_paths, start_python
 from ..partials import remove_abandoned
 from .worker import GRACE_SECONDS, BuildJob
 
@@ -95,17 +95,8 @@ def _remedy(reason: str) -> Hint:
 
 @contextmanager
 def _started(job: BuildJob, model: bytes, errors: IO[bytes]) -> Generator[subprocess.Popen[bytes]]:
-    paths = [*sys.path, str(Path(__file__).parents[2])]  # where this package is, however it was found
-    request = {"path": paths, "job": asdict(job), "bytes": len(model)}
-    with subprocess.Popen(
-        [sys.executable, "-I", "-c", _START],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        # A terminal sends Ctrl-C to every process of its group, and only this one is to answer it.
-        start_new_session=True,
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-    ) as process:
+    request = {"path": import_paths(), "job": asdict(job), "bytes": len(model)}
+    with start_python(_START, errors) as process:
         assert process.stdin is not None
         try:
             with suppress(BrokenPipeError):  # it ended already, and is found to have crashed

@@ -13,13 +13,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryFile
 from threading import Thread
 from typing import IO, Any
 
 from ..errors import AetherError
+from ..interpreter import import_paths, start_python
 
 _POLL_SECONDS = 0.1
 """How long to wait at once: callers may stop, and Windows tells of Ctrl-C, only between two waits."""
@@ -89,23 +89,11 @@ def started(make: Callable[..., object], *arguments: object, name: str) -> Gener
     It ends by itself when this process is gone. `make` and its arguments can be pickled; what `make` raises
     comes with the first answer.
     """
-    paths = [*sys.path, str(Path(__file__).parents[2])]  # where this package is, however it was found
-    with (
-        TemporaryFile() as said,
-        subprocess.Popen(
-            [sys.executable, "-I", "-c", _START],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            # A terminal sends Ctrl-C to every process of its group, and only this one is to answer it.
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        ) as process,
-    ):
+    with TemporaryFile() as said, start_python(_START, said) as process:
         try:
             assert process.stdin is not None
             with suppress(OSError):
-                process.stdin.write(json.dumps(paths).encode() + b"\n")
+                process.stdin.write(json.dumps(import_paths()).encode() + b"\n")
             child = Child(process, said, name)
             child.send((make, arguments))
             yield child
