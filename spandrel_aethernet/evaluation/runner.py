@@ -24,6 +24,8 @@ from .memory import forget_peak, memory
 from .pairs import PairFiles, read_pair
 
 _MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}
+_COMPILED_SIDE = 128
+"""Of tiles, to see how good a compiled network is."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Runner:
         torch.set_num_threads(threads)
         self._contestant = contestant
         self._opened: _Opened | None = None
+        self._compiled_side = 0
         self._largest_tile = 0
         self._batches: list[Tensor] = []
         self._before = 0
@@ -81,10 +84,7 @@ class Runner:
     def prepare(self, width: int, height: int) -> Prepared:
         """Make an image of this size, cut as the backend takes it, and run once."""
         begun = time.perf_counter()
-        if self._contestant.compiled:
-            self._opened = None  # or both are held for a moment
-            torch.compiler.reset()  # or the code of earlier sizes counts against how often it is compiled
-            self._opened = _opened(self._contestant, side=min(self._largest_tile, width, height))
+        self._compile(min(self._largest_tile, width, height))
         compiling = time.perf_counter() - begun
         backend = self._backend
         self._batches = _batches(backend, width, height)
@@ -114,12 +114,24 @@ class Runner:
         return max(found.peak - self._before, 0) if found else None
 
     def upscale(self, pair: PairFiles, target: Path) -> None:
-        """Upscale the small image of a pair as `upscale` does, and write the pixels as NumPy's `.npy`."""
+        """Upscale the small image of a pair as `upscale` does, and write the pixels as NumPy's `.npy`.
+
+        What is compiled runs in tiles smaller than the photographs, or it would run as it always does.
+        """
+        self._compile(_COMPILED_SIDE)
         backend = self._backend
         tile, overlap = choose_tiles(backend)
         np.save(
             target, upscale_pixels(backend, read_pair(pair, backend.scale).small, tile=tile, overlap=overlap)
         )
+
+    def _compile(self, side: int) -> None:
+        """Open a contestant that is to be compiled for tiles of a side in pixels, unless it is."""
+        if not self._contestant.compiled or side == self._compiled_side:
+            return
+        self._opened = None  # or both are held for a moment
+        torch.compiler.reset()  # or the code of earlier sizes counts against how often it is compiled
+        self._opened, self._compiled_side = _opened(self._contestant, side=side), side
 
     @property
     def _backend(self) -> TensorBackend:

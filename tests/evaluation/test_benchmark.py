@@ -179,3 +179,7 @@ def test_what_is_compiled_is_so_for_each_size(artifacts: Artifacts) -> None:
         assert re.search(f", compiled for tiles of {side} in |, not compiled: ", prepared.description)
         assert prepared.tiles == (1 if width == height else 2)
         assert ask("run") > 0
+    plain = runner_of(f"{artifacts.tiny}@float32")
+    plain("load")
+    _, compiled = measure_quality([plain, ask], 2)
+    assert compiled.to_first > 60
