@@ -109,7 +109,7 @@ def test_models_of_two_kinds_are_not_compared(tmp_path: Path, aethernet: Callabl
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at Linux's processes")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.release)])
 def test_a_benchmark_that_is_ended_leaves_no_process(number: signal.Signals, artifacts: Artifacts) -> None:
     with start("benchmark", artifacts.tiny, "--sizes", 512, "--repeats", 999) as command:
         assert command.stderr is not None

@@ -135,9 +135,14 @@ OUTPUTS = pytest.mark.parametrize(
         (["--help"], ""),
         (["--version"], "1"),
         *(
-            pytest.param(arguments, unbuffered, marks=pytest.mark.slow)
+            pytest.param(arguments, unbuffered, marks=mark)
             for unbuffered in ("", "1")
-            for arguments in (["info", "tiny"], ["info", "tiny", "--json"], ["info", "--help"], ["--version"])
+            for arguments, mark in (
+                (["info", "tiny"], pytest.mark.slow),
+                (["info", "tiny", "--json"], pytest.mark.release),
+                (["info", "--help"], pytest.mark.slow),
+                (["--version"], pytest.mark.slow),
+            )
         ),
     ],
 )

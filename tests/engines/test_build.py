@@ -106,7 +106,7 @@ def test_the_demo_model(artifacts: Artifacts) -> None:
     assert report.path.stat().st_size > 4_000_000
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.parametrize(
     ("precision", "operators"),
     [("fp32", {"fp32": 69}), ("fp16", {"fp16": 69}), ("fp32-int8", {"int8": 49, "fp32": 4})],
@@ -137,7 +137,7 @@ def test_each_target(target: str, artifacts: Artifacts, tmp_path: Path) -> None:
     check_target(build_engine(source, tmp_path / "a.engine", BuildOptions(targets=target)), target, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.parametrize("target", ALL)
 def test_the_demo_model_for_each_target(target: str, artifacts: Artifacts, tmp_path: Path) -> None:
     source = artifacts.onnx("fp16-int8", "demo")
@@ -211,7 +211,7 @@ def test_force_replaces_both_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "hyperparameters",
     [
-        pytest.param({"embed_dim": 128, "depths": (6,) * 6}, id="medium", marks=pytest.mark.slow),
+        pytest.param({"embed_dim": 128, "depths": (6,) * 6}, id="medium", marks=pytest.mark.release),
         pytest.param(
             {"embed_dim": 180, "depths": (8,) * 8, "mlp_ratio": 2.5, "lk_kernel": 13},
             id="large",

@@ -39,13 +39,13 @@ def test_calibration_runs_the_bundled_photographs() -> None:
     assert Timer().calibrate(TINY) > 0
 
 
-@pytest.mark.slow  # it comes after the imports, each in a process
+@pytest.mark.release  # it comes after the imports, each in a process
 def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"gone\.pth cannot be read"):
         measure(tmp_path / "gone.pth", repeats=1)
 
 
-@pytest.mark.slow  # a process for each
+@pytest.mark.release  # a process for each
 def test_all_figures_of_a_checkpoint(artifacts: Artifacts) -> None:
     figures = {figure.name: figure for figure in measure(artifacts.tiny, calibrated=TINY, repeats=1)}
     assert [*figures] == [

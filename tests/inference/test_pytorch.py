@@ -100,6 +100,7 @@ from spandrel_aethernet import upscale
 from spandrel_aethernet.inference.open import open_model
 backend = open_model(Path(sys.argv[1]), device="cpu", dtype="float32", compile=int(sys.argv[2])).backend
 plain = open_model(Path(sys.argv[1]), device="cpu", dtype="float32").backend
+plain.one_tile_size = True
 print(backend.description, file=sys.stderr)
 image = np.random.default_rng(0).random((50, 41, 4), np.float32)
 whole, expected = upscale(image, backend, overlap=8), upscale(image, plain, tile=int(sys.argv[2]), overlap=8)

@@ -23,7 +23,7 @@ BY_NAME = {command.name: command for command in COMMANDS}
 EACH = pytest.mark.parametrize(
     "command",
     [
-        pytest.param(command, id=command.name, marks=() if command.name in FAST else pytest.mark.slow)
+        pytest.param(command, id=command.name, marks=() if command.name in FAST else pytest.mark.release)
         for command in COMMANDS
     ],
 )
@@ -117,7 +117,7 @@ def test_a_folder_that_takes_nothing(
 
 
 @pytest.mark.parametrize(
-    "name", ["engine (ONNX)", *(pytest.param(name, marks=pytest.mark.slow) for name in ("release",))]
+    "name", ["engine (ONNX)", *(pytest.param(name, marks=pytest.mark.release) for name in ("release",))]
 )
 def test_a_folder_that_vanishes(name: str, server: Server, sources: Path, tmp_path: Path) -> None:
     command = BY_NAME[name]

@@ -133,7 +133,7 @@ def test_nothing_to_tell_a_loss_by(artifacts: Artifacts) -> None:
         crops(calibration_images(artifacts.images, 3), 64, 32)
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_nothing_within_the_budget() -> None:
     network, images = as_source(DEMO_MODEL).checkpoint.network(), calibration_images(None, 3)
     runnable = deployed(network, merged=True, for_cpu=True)
@@ -146,7 +146,7 @@ def test_nothing_within_the_budget() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param(DEMO_MODEL, id="QAT", marks=pytest.mark.slow),
+        pytest.param(DEMO_MODEL, id="QAT", marks=pytest.mark.release),
         pytest.param(WITHOUT_QAT, id="float", marks=pytest.mark.release),
     ],
 )

@@ -83,7 +83,9 @@ def measured(path: Path, preset: str) -> tuple[NetworkSource, nn.Module, float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize(("path", "limit"), [(DEMO_MODEL, 0.05), (WITHOUT_QAT, 0.15)])
+@pytest.mark.parametrize(
+    ("path", "limit"), [(DEMO_MODEL, 0.05), pytest.param(WITHOUT_QAT, 0.15, marks=pytest.mark.release)]
+)
 def test_int8_loses_little_on_photographs(preset: str, path: Path, limit: float) -> None:
     """Decibels of the network that every INT8 export is verified against."""
     source, network, in_float = measured(path, preset)
@@ -176,8 +178,8 @@ def test_every_opset_agrees_and_runs_on_the_same_kernels(
     ("name", "precision"),
     [
         pytest.param("small_3x_gray_fused", "fp32", marks=pytest.mark.slow),
-        pytest.param("small_2x_fused", "fp16", marks=pytest.mark.slow),
-        pytest.param("small_2x_fused", "fp32", marks=pytest.mark.slow),
+        pytest.param("small_2x_fused", "fp16", marks=pytest.mark.release),
+        pytest.param("small_2x_fused", "fp32", marks=pytest.mark.release),
         pytest.param("small_3x_gray_fused", "fp16", marks=pytest.mark.slow),
     ],
 )

@@ -112,7 +112,7 @@ def test_it_is_told_and_upscaled_on_the_command_line(
     assert "warning: res_scale is taken to be 0.1" in aethernet("info", tmp_path / "bare.pth").err
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_a_release_holds_every_form_with_its_arguments(artifacts: Artifacts, tmp_path: Path) -> None:
     report = make_release(artifacts.second, tmp_path / "release", engine=False, images=artifacts.images)
     assert len(report.exports) == 4

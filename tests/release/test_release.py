@@ -102,7 +102,7 @@ def test_the_card_tells_what_was_measured(release: Path) -> None:
     assert re.search(r"^!\[.*\]\(comparison.png\)$", card, re.MULTILINE)
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_a_not_fused_safetensors_file_of_another_scale_is_released(
     tmp_path: Path, images: Path, aethernet: Callable[..., Result]
 ) -> None:
@@ -116,7 +116,7 @@ def test_a_not_fused_safetensors_file_of_another_scale_is_released(
     assert all(torch.equal(released[key], given[key]) for key in given)
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.parametrize("form", ["fused file", "network in memory"])
 def test_what_is_not_read_from_a_not_fused_file_has_no_not_fused_copy(
     form: str, tmp_path: Path, images: Path
@@ -133,7 +133,7 @@ def _models(stem: str, *, not_fused: bool) -> set[str]:
     return {f"{stem}_{form}" for form in [*forms, *(["notfused.pth"] if not_fused else [])]}
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_a_release_is_kept_unless_it_is_to_be_replaced(
     release: Path, tmp_path: Path, images: Path, aethernet: Callable[..., Result]
 ) -> None:
@@ -167,7 +167,7 @@ def test_a_folder_with_other_files_is_never_replaced(
     [
         ("fusing", KeyboardInterrupt()),
         ("fp16: exporting", MemoryError()),
-        pytest.param("comparing", KeyboardInterrupt(), marks=pytest.mark.slow),
+        pytest.param("comparing", KeyboardInterrupt(), marks=pytest.mark.release),
     ],
 )
 def test_whatever_ends_it_nothing_is_left(
@@ -186,7 +186,7 @@ def test_whatever_ends_it_nothing_is_left(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is a signal on POSIX")
 def test_ctrl_c_leaves_nothing(tmp_path: Path, images: Path) -> None:
     out = tmp_path / "made"

@@ -76,7 +76,7 @@ def test_the_card_says_what_the_engine_is_for(engine: Path) -> None:
     assert "Note: not built for 7.5 (GeForce RTX 20)" in card
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_without_tensorrt_for_rtx_it_is_said_how_to_get_one(tmp_path: Path, images: Path) -> None:
     source, out = save_small(tmp_path), tmp_path / "out"
     code = """
@@ -115,7 +115,7 @@ def test_what_tensorrt_refuses_ends_the_release_with_a_way_out(artifacts: Artifa
     assert [path.name for path in tmp_path.iterdir()] == ["odd.onnx"]
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_interrupted_while_tensorrt_builds_nothing_is_left(tmp_path: Path, images: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
     source = save_small(tmp_path)
@@ -130,7 +130,7 @@ def test_interrupted_while_tensorrt_builds_nothing_is_left(tmp_path: Path, image
     assert list(tmp_path.iterdir()) == [source]
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX's")
 def test_no_room_for_the_engine_leaves_nothing(engine: Path, tmp_path: Path, images: Path) -> None:
     source = save_small(tmp_path)

@@ -35,7 +35,7 @@ def killed(source: Path, target: Path, after: float) -> bool:
 
 
 @pytest.mark.parametrize(
-    "most", [pytest.param(5, marks=pytest.mark.slow), pytest.param(100, marks=pytest.mark.release)]
+    "most", [pytest.param(3, marks=pytest.mark.slow), pytest.param(100, marks=pytest.mark.release)]
 )
 def test_kills_change_no_frame(most: int, clip_of: MakeClip, tmp_path: Path) -> None:
     source = clip_of(frames=100, audio_start=0.5, options={"x264-params": "open-gop=1"})

@@ -138,7 +138,9 @@ def gone(processes: list[int], seconds: float) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the process table of Linux")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.release)]
+)
 def test_a_command_that_is_ended_ends_its_workers_and_leaves_nothing(
     number: signal.Signals, artifacts: Artifacts, tmp_path: Path
 ) -> None:
