@@ -87,7 +87,8 @@ def _add_work(group: Arguments) -> None:
         type=_tile,
         default=None,
         metavar="auto|N",
-        help="side of a tile in input pixels (default: auto, of an engine the size it is optimized for)",
+        help="side of a tile in input pixels, at most where sizes are open: images are shared out evenly "
+        "(default: auto, of an engine the size it is optimized for)",
     )
     group.add_argument(
         "--overlap",
