@@ -8,21 +8,13 @@ from importlib.util import find_spec
 from .pytorch import computes_bfloat16
 
 # Seconds of ONNX Runtime 1.32 by those of OpenVINO 2026.4 on two cores with AVX512-BF16 and AMX, for
-# aether_small 2x on 256 x 256 pixels of 8 bits; in brackets with OpenVINO bound to float32, as it is on other
-# CPUs. `aethernet benchmark FILE` measures the same.
-#
-# | file                  | OpenVINO | (float32) |
-# |-----------------------|----------|-----------|
-# | fp32                  | 1.7      | (0.9)     |
-# | fp32-int8             | 1.8      | (1.1)     |
-# | fp32-int8, tensorrt   | 2.3      | (1.8)     |
-# | fp16                  | 2.6      | (1.3)     |
-#
-# So it is bfloat16 that makes the difference, for every kind of file.
+# aether_small 2x on images of 8 bits, which it runs in bfloat16: fp32 1.0 to 1.5 and fp32-int8 1.05 to 1.2 from
+# 64x64 to 1920x1080, in half the memory; 1.3 for both at 256x256 in another run of `aethernet benchmark`. Bound
+# to float32, as it is on other CPUs, it was 0.9 to 1.1 times as fast: bfloat16 makes the difference.
 
 
 def openvino_is_faster() -> bool:
-    """Tell whether OpenVINO is installed and on this CPU clearly faster than ONNX Runtime.
+    """Tell whether OpenVINO is installed and on this CPU as fast as ONNX Runtime or faster.
 
     That is on x86 processors with `computes_bfloat16`; not where ONNX Runtime has an NVIDIA GPU to run on.
     """
