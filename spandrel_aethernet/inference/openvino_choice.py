@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from .pytorch import computes_bfloat16
 
 # Seconds of ONNX Runtime 1.32 by those of OpenVINO 2026.4 on two cores with AVX512-BF16 and AMX, for
-# aether_small 2x on images of 8 bits, which it runs in bfloat16: fp32 1.0 to 1.5 and fp32-int8 1.05 to 1.2 from
-# 64x64 to 1920x1080, in half the memory; 1.3 for both at 256x256 in another run of `aethernet benchmark`. Bound
-# to float32, as it is on other CPUs, it was 0.9 to 1.1 times as fast: bfloat16 makes the difference.
+# aether_small 2x on images of 8 bits, which it runs in bfloat16: fp32 1.0 to 1.5, fp32-int8 1.05 to 1.2 from
+# 64x64 to 1920x1080, in half the memory; 1.3 for both at 256x256 in another run of `aethernet benchmark`.
+# Bound to float32, as it is on other CPUs, it was 0.9 to 1.1 times as fast: bfloat16 makes the difference.
 
 
 def openvino_is_faster() -> bool:
