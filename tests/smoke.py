@@ -90,7 +90,9 @@ def check(extras: set[str], folder: Path) -> None:
         (folder / "clip.mkv").touch()
         must_need("video", *video, "-o", folder / "clip_2x.mkv")
     if "watch" not in extras:
-        must_need("watch", "upscale", folder, "-o", folder / "larger", "-m", tiny, "--watch")
+        watched = folder / "watched"  # without the clip, which needs an extra of its own
+        watched.mkdir()
+        must_need("watch", "upscale", watched, "-o", folder / "larger", "-m", tiny, "--watch")
     if {"onnx", "rtx"} <= extras:
         must(*build)
     elif "onnx" in extras:
